@@ -1,0 +1,308 @@
+"""A ledger as text: `parse` and `render` are each other's exact inverse.
+
+A document is a preamble, a generated index, the sealed entries in order, and drafts that
+people wrote by hand below them and that the next tidy seals.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from autopack.errors import InvalidInput, Reason
+from autopack.ledger.entry import LEDGERS, Content, Entry, Kind, format_id, make_content
+
+INDEX_START = "<!-- AUTOPACK_INDEX_START -->"
+INDEX_END = "<!-- AUTOPACK_INDEX_END -->"
+CELL_LIMIT = 72
+"""Characters of a cell in the index."""
+
+_BLOCK = re.compile(r'^(?:<a id="[^"\n]*"></a>\n\n)?## ', re.MULTILINE)
+_HEADING = re.compile(r"## ([A-Z]+)(?:-([0-9]{4,}))?: (.+)")
+_DRAFT = re.compile(r"^## (?:BUILD|DBG|DEC)(?:-[0-9]{4,})?: ", re.MULTILINE)
+_FIELD = re.compile(r"[-*] \*\*([^*:]+)(?::\*\*|\*\*:)(.*)")
+_SEAL = re.compile(r"<!-- sealed: sha256 ([0-9a-f]{64}) after ([0-9a-f]{64}|nothing) -->")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry written by hand that has no place in the chain yet."""
+
+    content: Content
+    date: date | None
+    """None: the day of the tidy that seals it."""
+    text: str
+    """As it stands in the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One parsed ledger."""
+
+    kind: Kind
+    preamble: str
+    """Everything above the index, kept as it is."""
+    entries: tuple[Entry, ...] = ()
+    drafts: tuple[Draft, ...] = ()
+
+    @property
+    def head(self) -> str:
+        """Digest of the last entry; empty where there is none."""
+        return self.entries[-1].digest if self.entries else ""
+
+
+def empty(kind: Kind) -> Ledger:
+    """A ledger without entries, as a repository starts with."""
+    ledger = LEDGERS[kind]
+    required = ", ".join(f"`- **{name}:** ...`" for name in ledger.fields if name in ledger.required)
+    return Ledger(
+        kind,
+        f"# {ledger.heading}\n\n{ledger.purpose}\n\n"
+        "Entries are only ever added: a correction is a new entry that names what it supersedes. To add\n"
+        f"one, write it at the end: `## {kind.value}: Title`, then {required}.\n"
+        "`autopack tidy --execute` gives it its number, its seal and its line in this index.\n\n",
+    )
+
+
+def append(ledger: Ledger, contents: Sequence[tuple[Content, date]], today: date) -> Ledger:
+    """Seals the drafts, then adds the contents in order, each with its date."""
+    entries = list(ledger.entries)
+    for content, day in [*((draft.content, draft.date or today) for draft in ledger.drafts), *contents]:
+        entries.append(Entry(len(entries) + 1, day, content, entries[-1].digest if entries else ""))
+    return Ledger(ledger.kind, ledger.preamble, tuple(entries))
+
+
+def render(ledger: Ledger) -> str:
+    """The document's text."""
+    return "".join(
+        (
+            ledger.preamble,
+            f"{INDEX_START}\n{render_index(ledger.kind, ledger.entries)}{INDEX_END}\n\n",
+            *map(render_entry, ledger.entries),
+            *(draft.text for draft in ledger.drafts),
+        )
+    )
+
+
+def render_entry(entry: Entry) -> str:
+    """One sealed entry's text, up to the next one."""
+    lines = [
+        f'<a id="{entry.entry_id.lower()}"></a>',
+        "",
+        f"## {entry.entry_id}: {entry.content.title}",
+        "",
+        f"- **Date:** {entry.date.isoformat()}",
+    ]
+    for field in entry.content.fields:
+        first, *rest = field.value.split("\n")
+        lines += [f"- **{field.name}:** {first}", *(f"  {line}" if line else "" for line in rest)]
+    lines += [
+        "",
+        f"<!-- sealed: sha256 {entry.digest} after {entry.previous_digest or 'nothing'} -->",
+        "",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def render_index(kind: Kind, entries: Sequence[Entry]) -> str:
+    """The table of entries, newest first."""
+    columns = LEDGERS[kind].columns
+    superseded = superseded_by(entries)
+    headings = ["Date", "Entry", *columns, "Summary"]
+    rows = [headings, ["---"] * len(headings)]
+    for entry in reversed(entries):
+        successor = superseded.get(entry.entry_id)
+        rows.append(
+            [
+                entry.date.isoformat(),
+                f"[{entry.entry_id}](#{entry.entry_id.lower()})",
+                *(cell(entry.content.get(name).split("\n")[0]) for name in columns),
+                cell(entry.content.title)
+                + (f" (superseded by [{successor}](#{successor.lower()}))" if successor else ""),
+            ]
+        )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def cell(text: str) -> str:
+    """Text cut to a short cell."""
+    if len(text) > CELL_LIMIT:
+        text = text[: CELL_LIMIT - 1].rstrip() + "…"
+    return text.replace("|", "\\|")
+
+
+def superseded_by(entries: Sequence[Entry]) -> dict[str, str]:
+    """For each superseded id the id of the latest entry that supersedes it."""
+    return {old: entry.entry_id for entry in entries for old in entry.content.supersedes}
+
+
+def parse(kind: Kind, text: str) -> Ledger:
+    """Reads a ledger; what is no ledger yet becomes its preamble.
+
+    Raises InvalidInput with every reason: LEDGER_MALFORMED, LEDGER_INDEX_STALE, LEDGER_ID_INVALID,
+    LEDGER_DIGEST_MISMATCH, LEDGER_CHAIN_BROKEN, LEDGER_SUPERSEDES_INVALID and those of `make_content`.
+    """
+    if not text.strip():
+        return empty(kind)
+    index = re.search(rf"^{INDEX_START}\n(.*?)^{INDEX_END}\n", text, re.MULTILINE | re.DOTALL)
+    if index is None:
+        draft = _DRAFT.search(text)
+        start = draft.start() if draft else len(text)
+        preamble = text[:start].rstrip("\n")
+        preamble = preamble + "\n\n" if preamble else empty(kind).preamble
+    else:
+        start = index.end()
+        preamble = text[: index.start()]
+    reader = _Reader(kind, text, start)
+    entries, drafts = reader.blocks()
+    if index is not None and index[1] != render_index(kind, entries) and not reader.reasons:
+        reader.refuse(
+            "LEDGER_INDEX_STALE",
+            "the index says other than the entries below it",
+            "write nothing between its markers by hand; autopack tidy writes it",
+            index.start(1),
+        )
+    if reader.reasons:
+        raise InvalidInput(*reader.reasons)
+    return Ledger(kind, preamble, entries, drafts)
+
+
+class _Reader:
+    """Reads the blocks of one document and collects what is wrong with them."""
+
+    def __init__(self, kind: Kind, text: str, start: int) -> None:
+        self.kind = kind
+        self.text = text
+        self.start = start
+        self.reasons: list[Reason] = []
+
+    def refuse(self, code: str, message: str, fix: str, position: int) -> None:
+        line = self.text.count("\n", 0, position) + 1
+        self.reasons.append(Reason(code, message, fix, LEDGERS[self.kind].path, line))
+
+    def blocks(self) -> tuple[tuple[Entry, ...], tuple[Draft, ...]]:
+        starts = [match.start() for match in _BLOCK.finditer(self.text, self.start)]
+        if self.text[self.start : starts[0] if starts else None].strip():
+            self.refuse(
+                "LEDGER_MALFORMED",
+                "there is text before the first entry that belongs to none",
+                f"begin an entry with ## {self.kind.value}: Title",
+                self.start,
+            )
+        entries: list[Entry] = []
+        drafts: list[Draft] = []
+        for start, end in pairwise([*starts, len(self.text)]):
+            self._block(start, end, entries, drafts)
+        return tuple(entries), tuple(drafts)
+
+    def _block(self, start: int, end: int, entries: list[Entry], drafts: list[Draft]) -> None:
+        block = self.text[start:end]
+        heading_at = start + block.index("## ")
+        heading, *lines = self.text[heading_at:end].split("\n")
+        found = _HEADING.fullmatch(heading.rstrip())
+        if found is None or found[1] != self.kind.value:
+            self.refuse(
+                "LEDGER_MALFORMED",
+                f"{heading[:100]!r} is no heading of an entry",
+                f"write ## {self.kind.value}: Title, and use ### for headings within an entry's field",
+                heading_at,
+            )
+            return
+        number = len(entries) + len(drafts) + 1
+        if found[2] and int(found[2]) != number:
+            self.refuse(
+                "LEDGER_ID_INVALID",
+                f"{found[1]}-{found[2]} stands where {format_id(self.kind, number)} comes next",
+                f"write ## {self.kind.value}: without a number; tidy gives the next one",
+                heading_at,
+            )
+        values, seal = self._fields(lines, heading_at + len(heading) + 1)
+        day: date | None = None
+        if (written := values.pop("Date", None)) is not None:
+            try:
+                day = date.fromisoformat(written.strip())
+            except ValueError:
+                self.refuse(
+                    "LEDGER_MALFORMED", f"{written!r} is no date", "write it as 2026-01-31", heading_at
+                )
+        try:
+            content = make_content(self.kind, found[3], values)
+        except InvalidInput as error:
+            for reason in error.reasons:
+                self.refuse(reason.code, reason.message, reason.fix, heading_at)
+            return
+        for superseded in content.supersedes:
+            if not 0 < int(superseded.split("-")[1]) < number:
+                self.refuse(
+                    "LEDGER_SUPERSEDES_INVALID",
+                    f"{superseded} is no earlier entry",
+                    "name an entry above this one",
+                    heading_at,
+                )
+        if seal is None:
+            drafts.append(Draft(content, day, block))
+            return
+        self._sealed(block, heading_at, Entry(number, day or date.min, content, ""), seal, entries, drafts)
+
+    def _sealed(
+        self,
+        block: str,
+        heading_at: int,
+        unchained: Entry,
+        seal: re.Match[str],
+        entries: list[Entry],
+        drafts: Sequence[Draft],
+    ) -> None:
+        previous = "" if seal[2] == "nothing" else seal[2]
+        entry = Entry(unchained.number, unchained.date, unchained.content, previous)
+        mend = "restore it from the commit before; a correction is a new entry with a Supersedes field"
+        if drafts:
+            self.refuse(
+                "LEDGER_MALFORMED",
+                f"{entry.entry_id} is sealed and stands below a draft",
+                "move the draft to the end",
+                heading_at,
+            )
+        elif previous != (entries[-1].digest if entries else ""):
+            self.refuse(
+                "LEDGER_CHAIN_BROKEN",
+                f"{entry.entry_id} does not follow the entry above it",
+                mend,
+                heading_at,
+            )
+        elif entry.digest != seal[1]:
+            self.refuse(
+                "LEDGER_DIGEST_MISMATCH", f"{entry.entry_id} is not what was sealed", mend, heading_at
+            )
+        elif render_entry(entry) != block:
+            self.refuse(
+                "LEDGER_MALFORMED", f"{entry.entry_id} is not written as it was sealed", mend, heading_at
+            )
+        entries.append(entry)
+
+    def _fields(self, lines: Sequence[str], position: int) -> tuple[dict[str, str], re.Match[str] | None]:
+        values: dict[str, list[str]] = {}
+        current: list[str] | None = None
+        seal: re.Match[str] | None = None
+        for line in lines:
+            field = _FIELD.fullmatch(line.rstrip())
+            if seal is not None and line.strip():
+                self.refuse("LEDGER_MALFORMED", "text below the seal", "begin a new entry for it", position)
+            elif field is not None:
+                if field[1] in values:
+                    self.refuse("LEDGER_MALFORMED", f"{field[1]} is written twice", "join the two", position)
+                current = values.setdefault(field[1], [])
+                current.append(field[2].strip())
+            elif current is not None and (line.startswith("  ") or not line.strip()):
+                current.append(line[2:])
+            elif (seal := _SEAL.fullmatch(line)) is None and line.strip():
+                self.refuse(
+                    "LEDGER_MALFORMED",
+                    f"{line[:100]!r} belongs to no field",
+                    "begin a field with - **Name:** and indent its further lines by two spaces",
+                    position,
+                )
+            position += len(line) + 1
+        return {name: "\n".join(parts) for name, parts in values.items()}, seal
