@@ -1,0 +1,1 @@
+"""Plans and policies: what people write, as checked and immutable values."""

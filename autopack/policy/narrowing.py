@@ -1,0 +1,56 @@
+"""A plan under a policy: what it may not widen, and what a phase may spend in the end."""
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+from autopack.errors import Reason
+from autopack.policy.plan import Budget, Check, NamedBuilder, Phase, Plan
+from autopack.policy.policy import DEFAULT_BUDGET, Policy
+from autopack.policy.validation import listed, nearest
+
+
+def refuse_widening(plan: Plan, policy: Policy) -> tuple[Reason, ...]:
+    """Why the plan cannot run under this policy: all of it known before anything runs."""
+    return tuple(reason for phase in plan.phases for reason in _phase_faults(phase, policy))
+
+
+def merge_checks(policy: Policy, added: Sequence[Check]) -> tuple[Check, ...]:
+    """The checks that a phase's change meets: the policy's, then those that its plan adds.
+
+    An added check that the policy has in the same words is left out; one that only shares a name gets another.
+    """
+    merged = list(policy.checks)
+    for check in added:
+        if any((known.run, known.reports) == (check.run, check.reports) for known in policy.checks):
+            continue
+        names = {known.name for known in merged}
+        candidates = (check.name, *(f"plan.{check.name[:90]}{suffix}" for suffix in ("", *range(2, 200))))
+        merged.append(replace(check, name=next(name for name in candidates if name not in names)))
+    return tuple(merged)
+
+
+def phase_budget(phase: Phase, policy: Policy) -> Budget:
+    """What the phase may spend: the least of what it and the policy state, else the default."""
+    spent = {}
+    for entry in fields(Budget):
+        own, cap = getattr(phase.budget, entry.name), getattr(policy.budget, entry.name)
+        spent[entry.name] = min(filter(None, (own, cap)), default=getattr(DEFAULT_BUDGET, entry.name))
+    return Budget(**spent)
+
+
+def _phase_faults(phase: Phase, policy: Policy) -> list[Reason]:
+    found = []
+    if isinstance(phase.builder, NamedBuilder) and phase.builder.use not in policy.builders:
+        message = f"phase `{phase.id}` uses the builder `{phase.builder.use}`, which the policy does not name"
+        fix = "name one under `builders` in autopack.yaml and commit it"
+        if policy.builders:
+            near = nearest(phase.builder.use, policy.builders)
+            fix = f"did you mean `{near}`? The policy names {listed(policy.builders)}"
+        found.append(Reason("UNKNOWN_BUILDER", message, fix))
+    for entry in fields(Budget):
+        own, cap = getattr(phase.budget, entry.name), getattr(policy.budget, entry.name)
+        if cap and own > cap:
+            message = f"phase `{phase.id}` asks for {own:g} {entry.name}, the policy's budget has {cap:g}"
+            fix = "ask for less: a plan may only narrow the policy"
+            found.append(Reason("BUDGET_OVER_POLICY", message, fix))
+    return found

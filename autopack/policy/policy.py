@@ -1,0 +1,212 @@
+"""The policy, `autopack.yaml`: what may change, what decides, what needs a person, and what may be spent."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from autopack.errors import InvalidInput, Reason
+from autopack.policy.document import compose
+from autopack.policy.fields import CLOSED, Category, Count, FilePath, Flag, Glob, Globs, Identifier, Words
+from autopack.policy.paths import PathRules
+from autopack.policy.plan import Budget, Check, duplicate_checks
+from autopack.policy.validation import validate
+
+POLICY_FILE = "autopack.yaml"
+DEFAULT_BUDGET = Budget(attempts=3, seconds=900, tokens=500_000)
+"""Where neither plan nor policy states one; no dollars: not limited by money."""
+
+Severity = Literal["low", "medium", "high", "critical"]
+Secret = Annotated[
+    str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$", description="the name of an environment variable")
+]
+Host = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9.\[\]:_-]{1,255}:[0-9]{1,5}$", description="HOST:PORT, as api.example.com:443"
+    ),
+]
+Score = Annotated[Count, Field(le=100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """What builders may change; deny beats allow."""
+
+    __pydantic_config__ = CLOSED
+    allow: Globs = ("**",)
+    protect: Globs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """How to make what the checks need, once for each content of `inputs`."""
+
+    __pydantic_config__ = CLOSED
+    setup: Annotated[Words, Field(max_length=100_000)] = ""
+    """Shell line; empty where nothing is needed."""
+    inputs: Globs = ()
+    path: Annotated[tuple[FilePath, ...], Field(max_length=100)] = ()
+    """Directories put before PATH."""
+    network: Flag = False
+    """For setup alone; checks never have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What decides, taken from the run's base; changing it is category test_harness."""
+
+    __pydantic_config__ = CLOSED
+    paths: Globs = (
+        "tests/**",
+        "test/**",
+        "test_*.py",
+        "*_test.py",
+        "conftest.py",
+        "pytest.ini",
+        "tox.ini",
+        "noxfile.py",
+        "Makefile",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxRules:
+    """The least tier that is accepted, and limits for each command."""
+
+    __pydantic_config__ = CLOSED
+    tier: Literal["namespaces", "landlock"] = "landlock"
+    """The best tier of the machine is used; one below this is refused."""
+    memory_mb: Annotated[Count, Field(ge=64, le=1_048_576)] = 4096
+    processes: Annotated[Count, Field(ge=8, le=65_536)] = 512
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBuilder:
+    """A coding agent's command line."""
+
+    __pydantic_config__ = CLOSED
+    adapter: Annotated[Words, Field(min_length=1, max_length=100)]
+    secrets: Annotated[tuple[Secret, ...], Field(max_length=20)] = ()
+    hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
+    kind: Literal["agent"] = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBuilder:
+    """A model behind an OpenAI-compatible endpoint."""
+
+    __pydantic_config__ = CLOSED
+    model: Annotated[Words, Field(min_length=1, max_length=200)]
+    endpoint: Annotated[
+        str, Field(pattern=r"^https?://[^\s]{1,1000}$", description="an address as http://127.0.0.1:8080/v1")
+    ]
+    secrets: Annotated[tuple[Secret, ...], Field(max_length=20)] = ()
+    """The first one is sent as bearer token."""
+    hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
+    kind: Literal["model"] = "model"
+
+
+def _builder_tag(value: object) -> str | None:
+    if not isinstance(value, Mapping):
+        return type(value).__name__
+    return {"agent": "AgentBuilder", "model": "ModelBuilder"}.get(str(value.get("kind")))
+
+
+BuilderSettings = Annotated[
+    Annotated[AgentBuilder, Tag("AgentBuilder")] | Annotated[ModelBuilder, Tag("ModelBuilder")],
+    Discriminator(_builder_tag),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RiskThresholds:
+    """Scores from 0 to 100."""
+
+    __pydantic_config__ = CLOSED
+    approve_at: Score = 50
+    reject_at: Score = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Categories whose changes a person must approve."""
+
+    __pydantic_config__ = CLOSED
+    categories: Annotated[tuple[Category, ...], Field(max_length=100)] = (
+        "schema_change",
+        "security_auth_change",
+        "dependency",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRules:
+    """From which severity on findings block, and which categories are reviewed twice."""
+
+    __pydantic_config__ = CLOSED
+    block_at: Severity = "high"
+    dual: Annotated[tuple[Category, ...], Field(max_length=100)] = ("security_auth_change",)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The effective policy: whatever autopack.yaml leaves out has its default here."""
+
+    __pydantic_config__ = CLOSED
+    version: Literal[1] = 1
+    project: Annotated[Words, Field(max_length=200)] = ""
+    paths: Paths = Paths()
+    checks: Annotated[tuple[Check, ...], Field(max_length=100)] = ()
+    environment: Environment = Environment()
+    judge: Judge = Judge()
+    sandbox: SandboxRules = SandboxRules()
+    builders: Annotated[Mapping[Identifier, BuilderSettings], Field(max_length=100)] = field(
+        default_factory=dict
+    )
+    categories: Annotated[
+        Mapping[Category, Annotated[tuple[Glob, ...], Field(max_length=1000)]], Field(max_length=100)
+    ] = field(default_factory=dict)
+    risk: RiskThresholds = RiskThresholds()
+    approvals: Approvals = Approvals()
+    audit: AuditRules = AuditRules()
+    budget: Budget = field(default_factory=Budget)
+    """As written; `narrowing.phase_budget` fills in defaults."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of all of it, hex."""
+        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def path_rules(self, scope: tuple[str, ...] = ()) -> PathRules:
+        """What a change may touch under this policy, within a phase's scope."""
+        return PathRules(self.paths.allow, self.paths.protect, scope)
+
+
+DEFAULT_POLICY = Policy()
+"""Of a repository without autopack.yaml: no checks, so that nothing can be accepted."""
+
+
+def load_policy(text: str, source: str = POLICY_FILE) -> Policy:
+    """The policy in a YAML document. Raises InvalidInput with every reason, each with its line."""
+    node = compose(text, source)
+    data = node.value
+    if not isinstance(data, dict) or "phases" in data:
+        found = "a plan" if isinstance(data, dict) else "no mapping"
+        fix = "see `autopack schema policy`, or let `autopack init` write one"
+        raise InvalidInput(Reason("NOT_A_POLICY", f"this is no policy: it is {found}", fix, source, 1))
+    policy, reasons = validate(Policy, data, "POLICY_INVALID", source, node.line_of)
+    if "version" not in data:
+        reasons.append(Reason("POLICY_INVALID", "`version` is missing", "write `version: 1`", source, 1))
+    reasons += duplicate_checks(data.get("checks"), ("checks",), source, node.line_of)
+    if policy is not None and policy.risk.approve_at > policy.risk.reject_at:
+        message = f"risk: approve_at {policy.risk.approve_at} is above reject_at {policy.risk.reject_at}"
+        fix = "what is rejected cannot be approved: lower approve_at"
+        reasons.append(Reason("POLICY_INVALID", message, fix, source, node.line_of(("risk", "approve_at"))))
+    if policy is None or reasons:
+        raise InvalidInput(*sorted(reasons, key=lambda reason: reason.line))
+    return policy
