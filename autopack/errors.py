@@ -10,6 +10,7 @@ AutopackError
  +- PermissionDenied      not by this caller (PERMISSION_DENIED, exit 1)
  +- ResourceExhausted     over a limit (RESOURCE_EXHAUSTED, exit 4)
  +- Unavailable           a dependency is down; trying again may help (UNAVAILABLE, exit 4)
+ +- Internal              a fault of ours; the trace id finds it (INTERNAL, exit 4)
 """
 
 from dataclasses import dataclass
@@ -66,3 +67,7 @@ class ResourceExhausted(AutopackError):
 
 class Unavailable(AutopackError):
     """A dependency is down; trying again may help."""
+
+
+class Internal(AutopackError):
+    """A fault of ours; the trace id finds it."""

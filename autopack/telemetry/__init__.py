@@ -1,0 +1,1 @@
+"""Traces, metrics and logs of all services, under names that are written down once."""
