@@ -1,0 +1,1 @@
+"""The Quality Gate: policy, sandboxed checks, baseline and verdict."""

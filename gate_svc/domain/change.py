@@ -1,0 +1,52 @@
+"""What a change does, file by file, as plain facts for the rules that look at it."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+SYMLINK = 0o120000
+SUBMODULE = 0o160000
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFile:
+    """One path that differs between base and head; mode 0 where it is absent."""
+
+    path: str
+    old_mode: int
+    new_mode: int
+    old: bytes | None
+    """Contents on the base; None where absent, a submodule, or too large to be read."""
+    new: bytes | None
+    """Contents on the head; None as above."""
+
+    @property
+    def deleted(self) -> bool:
+        return self.new_mode == 0
+
+    @property
+    def added(self) -> bool:
+        return self.old_mode == 0
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the head has a file here that looks like text."""
+        return self.new_mode not in (0, SYMLINK, SUBMODULE) and self.new is not None and not _binary(self.new)
+
+
+@dataclass(frozen=True, slots=True)
+class LineCounts:
+    """Lines that one version has and the other does not; a line that only moved counts in neither."""
+
+    added: int
+    deleted: int
+
+
+def count_lines(file: ChangedFile) -> LineCounts:
+    """How much of a text file is new and gone; nothing for a binary one."""
+    old, new = (b"" if each is None or _binary(each) else each for each in (file.old, file.new))
+    before, after = Counter(old.splitlines()), Counter(new.splitlines())
+    return LineCounts(added=(after - before).total(), deleted=(before - after).total())
+
+
+def _binary(data: bytes) -> bool:
+    return b"\0" in data[:8000]

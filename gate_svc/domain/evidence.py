@@ -1,0 +1,155 @@
+"""What one run of a check proved, test by test, and when it proved nothing.
+
+A run without usable evidence carries a fault; nothing later can turn it into a pass.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from autopack.errors import Reason
+from gate_svc.domain.text import one_line
+
+
+class Outcome(StrEnum):
+    """How one test came out."""
+
+    PASSED = "passed"
+    SKIPPED = "skipped"
+    ERROR = "error"
+    FAILED = "failed"
+
+
+_WORST_LAST = (Outcome.PASSED, Outcome.SKIPPED, Outcome.ERROR, Outcome.FAILED)
+
+
+def worse(first: Outcome, second: Outcome) -> Outcome:
+    """The one of two outcomes that a test reported twice gets."""
+    return max(first, second, key=_WORST_LAST.index)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Outcomes by test id."""
+
+    tests: Mapping[str, Outcome] = field(default_factory=dict)
+    unloaded: tuple[str, ...] = ()
+    """Files and modules whose tests could not be loaded."""
+    unfinished: tuple[str, ...] = ()
+    """Tests that were collected and have no outcome."""
+    runner_failed: bool = False
+    """Whether the runner itself ended red, whatever the command made of it."""
+
+    def failing(self) -> frozenset[str]:
+        """Ids of tests that failed or could not run, and of what could not be loaded."""
+        return frozenset(self.unloaded) | {
+            name for name, outcome in self.tests.items() if outcome in (Outcome.FAILED, Outcome.ERROR)
+        }
+
+    def count(self, outcome: Outcome) -> int:
+        """How many tests came out so."""
+        return sum(1 for each in self.tests.values() if each is outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: exactly one of exit code, signal and limit is set."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    limit: str | None = None
+    """time, memory, output ... where a limit stopped it."""
+
+
+class EvidenceError(Exception):
+    """A report proves nothing; the reason says why."""
+
+    def __init__(self, code: str, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.reason = Reason(code=code, message=message, fix=fix)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRun:
+    """One finished run of one check on one tree: what is cached, and what a baseline compares."""
+
+    ended: Ended
+    evidence: Evidence | None
+    """None where the check reports nothing by test, or where `fault` says that it is unusable."""
+    fault: Reason | None
+    seconds: float
+    output_tail: str
+
+    @property
+    def outcome_digest(self) -> str:
+        """SHA-256 over the sorted outcomes by test id and how the command ended; no times, no output."""
+        evidence = self.evidence or Evidence()
+        document = {
+            "ended": [self.ended.exit_code, self.ended.signal, self.ended.limit],
+            "fault": self.fault.code if self.fault else None,
+            "tests": sorted(evidence.tests.items()),
+            "unloaded": sorted(evidence.unloaded),
+            "unfinished": sorted(evidence.unfinished),
+        }
+        return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()
+
+
+def collect(outcomes: Iterable[tuple[str, Outcome]]) -> dict[str, Outcome]:
+    """Outcomes by neutralised id; where one id came twice, the worst."""
+    tests: dict[str, Outcome] = {}
+    for name, outcome in outcomes:
+        safe = one_line(name)
+        tests[safe] = worse(tests.get(safe, outcome), outcome)
+    return tests
+
+
+def confront(evidence: Evidence, ended: Ended) -> Reason | None:
+    """Why evidence and exit status do not support each other, or None."""
+    if not evidence.tests and not evidence.unloaded:
+        return Reason(
+            code="EVIDENCE_EMPTY",
+            message="the check ran no test",
+            fix="make the check's command run at least one test",
+        )
+    if ended.exit_code is None:
+        return None  # the limit or signal is the finding
+    failing = evidence.failing()
+    if ended.exit_code == 0 and failing:
+        return Reason(
+            code="EVIDENCE_CONTRADICTS",
+            message=f"exit status 0, but {len(failing)} tests did not pass: {_some(failing)}",
+            fix="do not mask the test runner's exit status (as with `|| true`)",
+        )
+    if ended.exit_code == 0 and evidence.runner_failed:
+        return Reason(
+            code="EVIDENCE_CONTRADICTS",
+            message="exit status 0, but the test runner ended red",
+            fix="do not mask the test runner's exit status (as with `|| true`)",
+        )
+    if ended.exit_code == 0 and evidence.unfinished:
+        return Reason(
+            code="EVIDENCE_CONTRADICTS",
+            message=f"exit status 0, but {len(evidence.unfinished)} collected tests have no outcome: "
+            f"{_some(evidence.unfinished)}",
+            fix="make the command run every test that it collects",
+        )
+    if ended.exit_code != 0 and not failing:
+        return Reason(
+            code="EVIDENCE_CONTRADICTS",
+            message=f"exit status {ended.exit_code}, but no test failed",
+            fix="make the command fail by its tests alone, and give anything else a check of its own",
+        )
+    if not evidence.tests:
+        return Reason(
+            code="EVIDENCE_EMPTY",
+            message=f"no test ran: {_some(evidence.unloaded)} could not be loaded",
+            fix="mend what keeps the tests from being loaded",
+        )
+    return None
+
+
+def _some(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    return ", ".join(ordered[:5]) + (f" and {len(ordered) - 5} more" if len(ordered) > 5 else "")

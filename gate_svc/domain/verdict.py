@@ -1,0 +1,112 @@
+"""The verdict and its digest: immutable, and the same on every machine for the same facts."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from autopack.errors import Reason
+from gate_svc.domain.risk import Risk
+
+
+class Decision(StrEnum):
+    """What was decided."""
+
+    ACCEPT = "ACCEPT"
+    NEEDS_APPROVAL = "NEEDS_APPROVAL"
+    REJECT = "REJECT"
+
+
+class CheckOutcome(StrEnum):
+    """How a check came out."""
+
+    PASSED = "PASSED"
+    FAILED = "FAILED"
+    OLD_FAILURES = "OLD_FAILURES"
+    TIMED_OUT = "TIMED_OUT"
+    NO_EVIDENCE = "NO_EVIDENCE"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True)
+class TestCounts:
+    """Counts by outcome."""
+
+    __test__ = False  # not a test, whatever pytest makes of the name
+
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check in the verdict; lists of names hold at most 200."""
+
+    name: str
+    run: str
+    reports: str
+    timeout: int
+    """Seconds."""
+    outcome: CheckOutcome
+    exit_code: int | None
+    tests: TestCounts
+    new_failures: tuple[str, ...]
+    old_failures: tuple[str, ...]
+    vanished: tuple[str, ...]
+    outcome_digest: str
+    base_outcome_digest: str
+    """Empty where no baseline was needed."""
+    seconds: float
+    cached: bool
+    output_tail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the gate says on one change."""
+
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    change_digest: str
+    tree: str
+    base_tree: str
+    policy_digest: str
+    environment_digest: str
+    checks: tuple[CheckResult, ...]
+    risk: Risk
+    categories: tuple[str, ...]
+    findings_digest: str
+    sandbox_tier: str
+
+    @property
+    def decision_digest(self) -> str:
+        """SHA-256 over all that decided, and over no time, output, cache or sandbox fact."""
+        document = {
+            "schema": "decision/v1",
+            "decision": self.decision,
+            "tree": self.tree,
+            "base_tree": self.base_tree,
+            "change": self.change_digest,
+            "policy": self.policy_digest,
+            "environment": self.environment_digest,
+            "categories": self.categories,
+            "checks": [
+                {
+                    "name": check.name,
+                    "run": check.run,
+                    "reports": check.reports,
+                    "timeout": check.timeout,
+                    "outcome": check.outcome,
+                    "head": check.outcome_digest,
+                    "base": check.base_outcome_digest,
+                }
+                for check in self.checks
+            ],
+            "findings": self.findings_digest,
+            "risk": self.risk.score,
+            "reasons": [[each.code, each.message, each.path, each.line] for each in self.reasons],
+        }
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,13 @@
+"""What is put beside a test runner, inside the sandbox, to write its results down test by test.
+
+The modules below are mounted into the sandbox and run under the project's own Python: standard
+library only, Python 3.8 or newer, and no import from Autopack.
+"""
+
+from pathlib import Path
+
+DIRECTORIES = {kind: Path(__file__).parent / kind for kind in ("pytest", "unittest")}
+"""Directory to put on PYTHONPATH, by what the check reports."""
+
+REPORT = "autopack-tests.jsonl"
+"""File that the reporters write in $AUTOPACK_REPORTS."""

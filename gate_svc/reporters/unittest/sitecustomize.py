@@ -1,0 +1,149 @@
+"""Makes unittest's text runner write one JSON record a line for each test to $AUTOPACK_REPORTS.
+
+Python imports this module at start; the `sitecustomize` that it hides is run after it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import os
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+_OWNER = "AUTOPACK_UNITTEST_OWNER"
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_numbers = itertools.count(1)
+
+
+class _Recording:
+    """Mixed into the result of the outermost runner."""
+
+    autopack_session: Any
+    autopack_process: int
+    autopack_file: int
+
+    def autopack_write(self, event: str, **fields: object) -> None:
+        if os.getpid() == self.autopack_process:  # not in a child that a test forked
+            record = {"event": event, "session": self.autopack_session, **fields}
+            os.write(self.autopack_file, json.dumps(record).encode() + b"\n")
+
+    def autopack_add(self, test: Any, outcome: str) -> None:
+        name = test.id()
+        if "._FailedTest." in name:
+            self.autopack_write("unloaded", id=name.split("._FailedTest.", 1)[1])
+        else:
+            self.autopack_write("test", id=name, outcome=outcome)
+
+    def addSuccess(self, test: Any) -> None:
+        super().addSuccess(test)  # type: ignore[misc]  # the class that this is mixed into has it
+        self.autopack_add(test, "passed")
+
+    def addError(self, test: Any, err: Any) -> None:
+        super().addError(test, err)  # type: ignore[misc]  # as above
+        self.autopack_add(test, "error")
+
+    def addFailure(self, test: Any, err: Any) -> None:
+        super().addFailure(test, err)  # type: ignore[misc]  # as above
+        self.autopack_add(test, "failed")
+
+    def addSkip(self, test: Any, reason: str) -> None:
+        super().addSkip(test, reason)  # type: ignore[misc]  # as above
+        self.autopack_add(test, "skipped")
+
+    def addExpectedFailure(self, test: Any, err: Any) -> None:
+        super().addExpectedFailure(test, err)  # type: ignore[misc]  # as above
+        self.autopack_add(test, "skipped")
+
+    def addUnexpectedSuccess(self, test: Any) -> None:
+        super().addUnexpectedSuccess(test)  # type: ignore[misc]  # as above
+        self.autopack_add(test, "failed")
+
+    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
+        super().addSubTest(test, subtest, err)  # type: ignore[misc]  # as above
+        if err is not None:
+            self.autopack_add(test, "failed" if issubclass(err[0], test.failureException) else "error")
+
+
+def _ids(suite: Any) -> list[str]:
+    try:
+        members = list(suite)
+    except TypeError:
+        return [] if "._FailedTest." in suite.id() else [suite.id()]
+    return [name for member in members for name in _ids(member)]
+
+
+def _patch(runner: ModuleType) -> None:
+    original = runner.TextTestRunner.run
+
+    def run(self: Any, test: Any) -> Any:
+        directory = os.environ.get("AUTOPACK_REPORTS")
+        if not directory or _OWNER in os.environ:  # a runner inside a test is not recorded
+            return original(self, test)
+        make = self._makeResult
+        session = f"{os.getpid()}-{next(_numbers)}"
+        path = os.path.join(directory, "autopack-tests.jsonl")
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+        def make_recording() -> Any:
+            result = make()
+            result.__class__ = type("Recording", (_Recording, type(result)), {})
+            result.autopack_session, result.autopack_process = session, os.getpid()
+            result.autopack_file = file
+            result.autopack_write("start")
+            result.autopack_write("collected", ids=_ids(test))
+            return result
+
+        self._makeResult = make_recording
+        os.environ[_OWNER] = str(os.getpid())
+        try:
+            result = original(self, test)
+        finally:
+            del os.environ[_OWNER]
+            del self._makeResult
+        result.autopack_write("finish", exit=0 if result.wasSuccessful() else 1)
+        return result
+
+    runner.TextTestRunner.run = run
+
+
+class _Loader(Loader):
+    """Loads unittest.runner as usual, then patches it."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        _patch(module)
+
+
+class _Finder(MetaPathFinder):
+    """Waits for unittest.runner, so that a Python that runs no test pays nothing."""
+
+    def find_spec(self, fullname: str, path: Any, target: ModuleType | None = None) -> ModuleSpec | None:
+        if fullname != "unittest.runner":
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+def _run_hidden() -> None:
+    others = [entry for entry in sys.path if os.path.abspath(entry or os.curdir) != _HERE]
+    spec = PathFinder.find_spec("sitecustomize", others)
+    if spec is not None and spec.loader is not None:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+if os.environ.get("AUTOPACK_REPORTS"):
+    sys.meta_path.insert(0, _Finder())
+_run_hidden()
