@@ -1,0 +1,1 @@
+"""Git as a library: bare stores of objects, the one write path for changes, packs, transfers and remotes."""

@@ -1,0 +1,41 @@
+"""What a store says about its contents."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One path that differs between two trees; mode 0 and id "" where it is absent."""
+
+    path: str
+    old_mode: int
+    new_mode: int
+    old_oid: str
+    new_oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """A file, symbolic link or submodule of a tree."""
+
+    path: str
+    mode: int
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who made a commit, and when: seconds since 1970, UTC."""
+
+    name: str
+    email: str
+    seconds: int
+
+
+def to_path(path: bytes) -> str:
+    """A path as text; bytes that are not UTF-8 become lone surrogates, and come back unchanged."""
+    return path.decode(errors="surrogateescape")
+
+
+def from_path(path: str) -> bytes:
+    return path.encode(errors="surrogateescape")
