@@ -1,0 +1,1 @@
+"""What tests and demonstrations share; nothing here runs in production."""
