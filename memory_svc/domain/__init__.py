@@ -1,0 +1,1 @@
+"""What memory knows and how it decides, without transport or storage."""

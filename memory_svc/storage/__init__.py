@@ -1,0 +1,1 @@
+"""Where memory keeps things: SQL, vectors, git, and the models that embed text."""
