@@ -1,6 +1,7 @@
 """Plans to and from their messages; the only module of the policy kit that knows messages."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from autopack.api.plan.v1 import plan_pb2 as pb
@@ -82,12 +83,11 @@ def phase_to_proto(phase: Phase) -> pb.Phase:
 def phase_from_proto(message: pb.Phase) -> Phase:
     """Checked like a phase of a document. Raises InvalidInput with every reason."""
     data = _phase_data(message)
-    ledger = message.builder.WhichOneof("kind") == "ledger"
-    if ledger:
-        data["builder"] = LedgerBuilder(tuple(message.builder.ledger.run_ids))
     phase, reasons = validate(Phase, data, "PHASE_INVALID", "", lambda _: 0)
     if phase is None:
         raise InvalidInput(*reasons)
+    if message.builder.WhichOneof("kind") == "ledger":
+        return replace(phase, builder=LedgerBuilder(tuple(message.builder.ledger.run_ids)))
     return phase
 
 
@@ -136,7 +136,7 @@ def _builder_data(message: pb.BuilderSpec) -> Mapping[str, Any]:
             return {"use": message.named.use}
         case "replay":
             return {"kind": kind, "of": message.replay.run_id}
-        case "repair" | "ledger":
+        case "repair" | "ledger":  # documents cannot name a ledger builder: its callers deal with it
             return {"kind": "repair"}
         case _:
             return {}

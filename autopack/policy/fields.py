@@ -1,9 +1,9 @@
 """The words that plans and policies are made of, as types that pydantic validates and describes."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
 from autopack.errors import InvalidInput
@@ -27,12 +27,23 @@ def _with_reason(check: Callable[[str], str]) -> Callable[[str], str]:
     return validate
 
 
+def _version(value: object) -> object:
+    if type(value) is not int or value != 1:  # True and 1.0 equal 1
+        context = {
+            "message": "this Autopack reads version 1",
+            "fix": "write `version: 1`, or take a newer Autopack",
+        }
+        raise PydanticCustomError("UNKNOWN_VERSION", "{message}", context)
+    return value
+
+
 def _reports(value: str) -> str:
     if value.startswith("junit:"):
         return "junit:" + canonical_path(value.removeprefix("junit:"))
     return value
 
 
+Version = Annotated[Literal[1], BeforeValidator(_version)]
 Words = Annotated[str, Field(pattern=r"^[^\x00]*$", description="text without NUL characters")]
 Revision = Annotated[
     str,

@@ -17,7 +17,7 @@ def refuse_widening(plan: Plan, policy: Policy) -> tuple[Reason, ...]:
 def merge_checks(policy: Policy, added: Sequence[Check]) -> tuple[Check, ...]:
     """The checks that a phase's change meets: the policy's, then those that its plan adds.
 
-    An added check that the policy has in the same words is left out; one that only shares a name gets another.
+    An added check that the policy has in the same words is left out; one that shares a name gets another.
     """
     merged = list(policy.checks)
     for check in added:

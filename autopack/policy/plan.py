@@ -22,6 +22,7 @@ from autopack.policy.fields import (
     Reports,
     Revision,
     ShellLine,
+    Version,
     Words,
 )
 from autopack.policy.validation import Location, validate
@@ -131,7 +132,7 @@ _BUILDER_KINDS = {
 
 def _builder_tag(value: object) -> str | None:
     if not isinstance(value, Mapping):
-        return type(value).__name__
+        return None
     if "kind" not in value and "use" in value:
         return "NamedBuilder"
     return _BUILDER_KINDS.get(str(value.get("kind")))
@@ -171,7 +172,7 @@ class Plan:
     """Phases in the order written; they land in the order that `graph.order` gives."""
 
     __pydantic_config__ = CLOSED
-    version: Literal[1]
+    version: Version
     name: Annotated[Words, Field(min_length=1, max_length=200, description="a name for people")]
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=10_000)]
     base: Revision = "HEAD"

@@ -10,7 +10,18 @@ from pydantic import Discriminator, Field, Tag
 
 from autopack.errors import InvalidInput, Reason
 from autopack.policy.document import compose
-from autopack.policy.fields import CLOSED, Category, Count, FilePath, Flag, Glob, Globs, Identifier, Words
+from autopack.policy.fields import (
+    CLOSED,
+    Category,
+    Count,
+    FilePath,
+    Flag,
+    Glob,
+    Globs,
+    Identifier,
+    Version,
+    Words,
+)
 from autopack.policy.paths import PathRules
 from autopack.policy.plan import Budget, Check, duplicate_checks
 from autopack.policy.validation import validate
@@ -112,7 +123,7 @@ class ModelBuilder:
 
 def _builder_tag(value: object) -> str | None:
     if not isinstance(value, Mapping):
-        return type(value).__name__
+        return None
     return {"agent": "AgentBuilder", "model": "ModelBuilder"}.get(str(value.get("kind")))
 
 
@@ -157,7 +168,7 @@ class Policy:
     """The effective policy: whatever autopack.yaml leaves out has its default here."""
 
     __pydantic_config__ = CLOSED
-    version: Literal[1] = 1
+    version: Version = 1
     project: Annotated[Words, Field(max_length=200)] = ""
     paths: Paths = Paths()
     checks: Annotated[tuple[Check, ...], Field(max_length=100)] = ()

@@ -116,15 +116,17 @@ def _reason(
     if kind == "literal_error":
         valid = [str(word) for word in _literals(hint)]
         message = f"{where}found {shown(value)}, wants {' or '.join(f'`{word}`' for word in valid)}"
-        if key == "version":
-            return Reason(
-                "UNKNOWN_VERSION", message, "write `version: 1`, or take a newer Autopack", source, line
-            )
         return Reason(code, message, f"did you mean `{nearest(str(value), valid)}`?", source, line)
     if kind in _WANTED:
         message = f"{where}wants {_WANTED[kind]}, found {shown(value)}"
         scalar = kind == "string_type" and isinstance(value, (bool, int, float))
-        return Reason(code, message, "put it in quotes" if scalar else description, source, line)
+        return Reason(
+            code,
+            message,
+            "put it in quotes" if scalar else description or f"write {_WANTED[kind]}",
+            source,
+            line,
+        )
     message = where + detail["msg"].replace("Input should", "must").replace("String should", "must")
     if kind == "string_pattern_mismatch":
         message = f"{where}{shown(value)} is not accepted"
