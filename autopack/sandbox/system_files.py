@@ -1,0 +1,112 @@
+"""What of the host a command may read: its programs and libraries, a little of /etc, and our own Python."""
+
+import os
+import shutil
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
+_SETTINGS = (
+    "alternatives",
+    "ca-certificates",
+    "crypto-policies",
+    "gai.conf",
+    "ld.so.cache",
+    "mime.types",
+    "pki",
+    "protocols",
+    "services",
+    "ssl",
+)
+_NETWORK_SETTINGS = ("resolv.conf",)
+_WRITTEN = {
+    "group": "nogroup:x:65534:\n{name}:x:{gid}:\n",
+    "host.conf": "multi on\n",
+    "hosts": "127.0.0.1 localhost {host}\n::1 localhost {host}\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+    "passwd": "{name}:x:{uid}:{gid}::{home}:/bin/sh\nnobody:x:65534:65534::/:/usr/sbin/nologin\n",
+}
+
+UID = GID = 1000
+NAME = HOST = "autopack"
+HOME = "/home/autopack"
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFiles:
+    """Paths of the host that appear unchanged, and those that appear as links."""
+
+    directories: tuple[Path, ...]
+    """Read-only, at the same path."""
+    links: tuple[tuple[str, str], ...]
+    """(path, target), as the host has them: /bin -> usr/bin."""
+    pythons: tuple[Path, ...]
+    """Where the running Python and its packages are, outside of the above."""
+    search_path: str
+    """PATH: the running Python's programs first."""
+
+
+def find_system_files() -> SystemFiles:
+    """Look at this machine and at the Python that runs."""
+    directories, links = [], []
+    for name in _PROGRAMS:
+        path = Path(name)
+        if path.is_symlink():
+            links.append((name, os.readlink(path)))
+        elif path.is_dir():
+            directories.append(path)
+    prefixes = dict.fromkeys(
+        Path(prefix).resolve()
+        for prefix in (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
+    )
+    pythons = tuple(
+        prefix for prefix in prefixes if not any(prefix.is_relative_to(known) for known in directories)
+    )
+    programs = os.path.dirname(sys.executable)
+    search_path = f"{programs}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+    return SystemFiles(tuple(directories), tuple(links), pythons, search_path)
+
+
+def network_settings() -> tuple[Path, ...]:
+    """Files of /etc that commands with a network need besides; their contents may be elsewhere."""
+    return tuple(path for name in _NETWORK_SETTINGS if (path := Path("/etc", name)).exists())
+
+
+def write_etc(directory: Path) -> None:
+    """Fill `directory` with an /etc that names nobody of the host, and with what libraries want to find."""
+    for name in _SETTINGS:
+        source = Path("/etc", name)
+        if source.is_dir():
+            shutil.copytree(source, directory / name, symlinks=True, ignore=_unreadable)
+        elif source.exists():
+            shutil.copyfile(source, directory / name)
+    for name in _NETWORK_SETTINGS:
+        (directory / name).touch()
+    for name, text in _WRITTEN.items():
+        (directory / name).write_text(text.format(name=NAME, uid=UID, gid=GID, home=HOME, host=HOST))
+
+
+def _unreadable(directory: str, names: list[str]) -> set[str]:
+    """What not everybody may read (private keys): it stays out, also when we could read it."""
+    return {name for name in names if not os.lstat(os.path.join(directory, name)).st_mode & stat.S_IROTH}
+
+
+def programs_missing(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the programs that the system does not have."""
+    return tuple(name for name in names if shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin") is None)
+
+
+def base_environment(home: str, temporary: str, reports: str, search_path: str) -> dict[str, str]:
+    """What every command gets, and nothing of our own environment."""
+    return {
+        "AUTOPACK_REPORTS": reports,
+        "HOME": home,
+        "LANG": "C.UTF-8",
+        "PATH": search_path,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "TMPDIR": temporary,
+        "TZ": "UTC",
+    }
