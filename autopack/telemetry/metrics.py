@@ -25,6 +25,8 @@ class Metrics:
     """Time of one call served, milliseconds; RPC_SERVICE, RPC_METHOD, RPC_GRPC_STATUS_CODE."""
     rpc_client: Histogram
     """Time of one call made, milliseconds; RPC_SERVICE, RPC_METHOD, RPC_GRPC_STATUS_CODE."""
+    spans_dropped: Counter
+    """Spans that the local store could not keep."""
 
 
 def _instruments(meter: Meter) -> Metrics:
@@ -36,6 +38,7 @@ def _instruments(meter: Meter) -> Metrics:
         check_seconds=meter.create_histogram(names.CHECK_SECONDS_METRIC, "s", "Time of one check"),
         rpc_server=meter.create_histogram(names.RPC_SERVER_METRIC, "ms", "Time of one call served"),
         rpc_client=meter.create_histogram(names.RPC_CLIENT_METRIC, "ms", "Time of one call made"),
+        spans_dropped=meter.create_counter(names.SPANS_DROPPED_METRIC, "{span}", "Spans not kept locally"),
     )
 
 
