@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from autopack.errors import Reason
-from autopack.policy.plan import Budget, Check, NamedBuilder, Phase, Plan
+from autopack.policy.availability import unknown_builder
+from autopack.policy.plan import Budget, Check, Phase, Plan
 from autopack.policy.policy import DEFAULT_BUDGET, Policy
-from autopack.policy.validation import listed, nearest
 
 
 def refuse_widening(plan: Plan, policy: Policy) -> tuple[Reason, ...]:
@@ -39,14 +39,8 @@ def phase_budget(phase: Phase, policy: Policy) -> Budget:
 
 
 def _phase_faults(phase: Phase, policy: Policy) -> list[Reason]:
-    found = []
-    if isinstance(phase.builder, NamedBuilder) and phase.builder.use not in policy.builders:
-        message = f"phase `{phase.id}` uses the builder `{phase.builder.use}`, which the policy does not name"
-        fix = "name one under `builders` in autopack.yaml and commit it"
-        if policy.builders:
-            near = nearest(phase.builder.use, policy.builders)
-            fix = f"did you mean `{near}`? The policy names {listed(policy.builders)}"
-        found.append(Reason("UNKNOWN_BUILDER", message, fix))
+    unknown = unknown_builder(phase, policy)
+    found = [unknown] if unknown else []
     for entry in fields(Budget):
         own, cap = getattr(phase.budget, entry.name), getattr(policy.budget, entry.name)
         if cap and own > cap:

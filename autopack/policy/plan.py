@@ -122,6 +122,9 @@ class LedgerBuilder:
 
 Builder = PatchBuilder | CommandBuilder | RepairBuilder | ReplayBuilder | NamedBuilder | LedgerBuilder
 
+AVAILABLE_BUILDER_KINDS = ("patch", "command", "model")
+"""Kinds that the builder service can do; `availability.refuse_builder` refuses the others."""
+
 _BUILDER_KINDS = {
     "patch": "PatchBuilder",
     "command": "CommandBuilder",

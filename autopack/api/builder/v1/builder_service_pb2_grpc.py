@@ -58,9 +58,12 @@ class BuilderServiceServicer:
 
     def StartBuild(self, request, context):
         """Starts building one attempt, or finds it already started: the same request_id with
-        the same content gives the same build.
+        the same content gives the same build. Content is what the attempt is: budget, recalled,
+        upload_token and git_address may differ when a caller that was restarted asks again; the
+        last two then hold for what is still running.
 
         INVALID_ARGUMENT `REQUEST_INVALID`: see BadRequest; do not retry.
+        INVALID_ARGUMENT `PHASE_INVALID`: the phase is none that a plan can have; do not retry.
         ALREADY_EXISTS `REQUEST_ID_REUSED`: the id was used with other content; do not retry.
         RESOURCE_EXHAUSTED `OVERLOADED`: retry after RetryInfo.
         UNAVAILABLE: retry with backoff.

@@ -35,9 +35,12 @@ class BuilderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> BuilderServiceAsyncStub: ...
     StartBuild: _grpc.UnaryUnaryMultiCallable[_builder_service_pb2.StartBuildRequest, _builder_service_pb2.StartBuildResponse]
     """Starts building one attempt, or finds it already started: the same request_id with
-    the same content gives the same build.
+    the same content gives the same build. Content is what the attempt is: budget, recalled,
+    upload_token and git_address may differ when a caller that was restarted asks again; the
+    last two then hold for what is still running.
 
     INVALID_ARGUMENT `REQUEST_INVALID`: see BadRequest; do not retry.
+    INVALID_ARGUMENT `PHASE_INVALID`: the phase is none that a plan can have; do not retry.
     ALREADY_EXISTS `REQUEST_ID_REUSED`: the id was used with other content; do not retry.
     RESOURCE_EXHAUSTED `OVERLOADED`: retry after RetryInfo.
     UNAVAILABLE: retry with backoff.
@@ -63,9 +66,12 @@ class BuilderServiceAsyncStub(BuilderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartBuild: _aio.UnaryUnaryMultiCallable[_builder_service_pb2.StartBuildRequest, _builder_service_pb2.StartBuildResponse]  # type: ignore[assignment]
     """Starts building one attempt, or finds it already started: the same request_id with
-    the same content gives the same build.
+    the same content gives the same build. Content is what the attempt is: budget, recalled,
+    upload_token and git_address may differ when a caller that was restarted asks again; the
+    last two then hold for what is still running.
 
     INVALID_ARGUMENT `REQUEST_INVALID`: see BadRequest; do not retry.
+    INVALID_ARGUMENT `PHASE_INVALID`: the phase is none that a plan can have; do not retry.
     ALREADY_EXISTS `REQUEST_ID_REUSED`: the id was used with other content; do not retry.
     RESOURCE_EXHAUSTED `OVERLOADED`: retry after RetryInfo.
     UNAVAILABLE: retry with backoff.
@@ -94,9 +100,12 @@ class BuilderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_builder_service_pb2.StartBuildResponse, _abc.Awaitable[_builder_service_pb2.StartBuildResponse]]:
         """Starts building one attempt, or finds it already started: the same request_id with
-        the same content gives the same build.
+        the same content gives the same build. Content is what the attempt is: budget, recalled,
+        upload_token and git_address may differ when a caller that was restarted asks again; the
+        last two then hold for what is still running.
 
         INVALID_ARGUMENT `REQUEST_INVALID`: see BadRequest; do not retry.
+        INVALID_ARGUMENT `PHASE_INVALID`: the phase is none that a plan can have; do not retry.
         ALREADY_EXISTS `REQUEST_ID_REUSED`: the id was used with other content; do not retry.
         RESOURCE_EXHAUSTED `OVERLOADED`: retry after RetryInfo.
         UNAVAILABLE: retry with backoff.
