@@ -26,7 +26,7 @@ from autopack.api.auditor.v1 import audit_pb2 as autopack_dot_api_dot_auditor_do
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-autopack/api/auditor/v1/auditor_service.proto\x12\x17\x61utopack.api.auditor.v1\x1a#autopack/api/auditor/v1/audit.proto\x1a\x1b\x62uf/validate/validate.proto\"\xec\x01\n\x11StartAuditRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12#\n\x04head\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1f\n\x0bgit_address\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"C\n\x12StartAuditResponse\x12-\n\x05\x61udit\x18\x01 \x01(\x0b\x32\x1e.autopack.api.auditor.v1.Audit\"2\n\x10WaitAuditRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"B\n\x11WaitAuditResponse\x12-\n\x05\x61udit\x18\x01 \x01(\x0b\x32\x1e.autopack.api.auditor.v1.Audit\"4\n\x12\x43\x61ncelAuditRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"D\n\x13\x43\x61ncelAuditResponse\x12-\n\x05\x61udit\x18\x01 \x01(\x0b\x32\x1e.autopack.api.auditor.v1.Audit\"1\n\x0fGetSarifRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\",\n\x10GetSarifResponse\x12\x18\n\x05\x63hunk\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@2\xa8\x03\n\x0e\x41uditorService\x12\x65\n\nStartAudit\x12*.autopack.api.auditor.v1.StartAuditRequest\x1a+.autopack.api.auditor.v1.StartAuditResponse\x12\x62\n\tWaitAudit\x12).autopack.api.auditor.v1.WaitAuditRequest\x1a*.autopack.api.auditor.v1.WaitAuditResponse\x12h\n\x0b\x43\x61ncelAudit\x12+.autopack.api.auditor.v1.CancelAuditRequest\x1a,.autopack.api.auditor.v1.CancelAuditResponse\x12\x61\n\x08GetSarif\x12(.autopack.api.auditor.v1.GetSarifRequest\x1a).autopack.api.auditor.v1.GetSarifResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-autopack/api/auditor/v1/auditor_service.proto\x12\x17\x61utopack.api.auditor.v1\x1a#autopack/api/auditor/v1/audit.proto\x1a\x1b\x62uf/validate/validate.proto\"\xa0\x02\n\x11StartAuditRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12#\n\x04head\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1f\n\x0bgit_address\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x32\n\x08\x63\x61tegory\x18\x07 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,63})?$\"C\n\x12StartAuditResponse\x12-\n\x05\x61udit\x18\x01 \x01(\x0b\x32\x1e.autopack.api.auditor.v1.Audit\"2\n\x10WaitAuditRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"B\n\x11WaitAuditResponse\x12-\n\x05\x61udit\x18\x01 \x01(\x0b\x32\x1e.autopack.api.auditor.v1.Audit\"4\n\x12\x43\x61ncelAuditRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"D\n\x13\x43\x61ncelAuditResponse\x12-\n\x05\x61udit\x18\x01 \x01(\x0b\x32\x1e.autopack.api.auditor.v1.Audit\"1\n\x0fGetSarifRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\",\n\x10GetSarifResponse\x12\x18\n\x05\x63hunk\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80@2\xa8\x03\n\x0e\x41uditorService\x12\x65\n\nStartAudit\x12*.autopack.api.auditor.v1.StartAuditRequest\x1a+.autopack.api.auditor.v1.StartAuditResponse\x12\x62\n\tWaitAudit\x12).autopack.api.auditor.v1.WaitAuditRequest\x1a*.autopack.api.auditor.v1.WaitAuditResponse\x12h\n\x0b\x43\x61ncelAudit\x12+.autopack.api.auditor.v1.CancelAuditRequest\x1a,.autopack.api.auditor.v1.CancelAuditResponse\x12\x61\n\x08GetSarif\x12(.autopack.api.auditor.v1.GetSarifRequest\x1a).autopack.api.auditor.v1.GetSarifResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTAUDITREQUEST'].fields_by_name['policy_commit']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{40}$'
   _globals['_STARTAUDITREQUEST'].fields_by_name['git_address']._loaded_options = None
   _globals['_STARTAUDITREQUEST'].fields_by_name['git_address']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_STARTAUDITREQUEST'].fields_by_name['category']._loaded_options = None
+  _globals['_STARTAUDITREQUEST'].fields_by_name['category']._serialized_options = b'\272H\035r\0332\031^([a-z][a-z0-9_]{0,63})?$'
   _globals['_WAITAUDITREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_WAITAUDITREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
   _globals['_CANCELAUDITREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -54,21 +56,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSARIFRESPONSE'].fields_by_name['chunk']._loaded_options = None
   _globals['_GETSARIFRESPONSE'].fields_by_name['chunk']._serialized_options = b'\272H\006z\004\030\200\200@'
   _globals['_STARTAUDITREQUEST']._serialized_start=141
-  _globals['_STARTAUDITREQUEST']._serialized_end=377
-  _globals['_STARTAUDITRESPONSE']._serialized_start=379
-  _globals['_STARTAUDITRESPONSE']._serialized_end=446
-  _globals['_WAITAUDITREQUEST']._serialized_start=448
-  _globals['_WAITAUDITREQUEST']._serialized_end=498
-  _globals['_WAITAUDITRESPONSE']._serialized_start=500
-  _globals['_WAITAUDITRESPONSE']._serialized_end=566
-  _globals['_CANCELAUDITREQUEST']._serialized_start=568
-  _globals['_CANCELAUDITREQUEST']._serialized_end=620
-  _globals['_CANCELAUDITRESPONSE']._serialized_start=622
-  _globals['_CANCELAUDITRESPONSE']._serialized_end=690
-  _globals['_GETSARIFREQUEST']._serialized_start=692
-  _globals['_GETSARIFREQUEST']._serialized_end=741
-  _globals['_GETSARIFRESPONSE']._serialized_start=743
-  _globals['_GETSARIFRESPONSE']._serialized_end=787
-  _globals['_AUDITORSERVICE']._serialized_start=790
-  _globals['_AUDITORSERVICE']._serialized_end=1214
+  _globals['_STARTAUDITREQUEST']._serialized_end=429
+  _globals['_STARTAUDITRESPONSE']._serialized_start=431
+  _globals['_STARTAUDITRESPONSE']._serialized_end=498
+  _globals['_WAITAUDITREQUEST']._serialized_start=500
+  _globals['_WAITAUDITREQUEST']._serialized_end=550
+  _globals['_WAITAUDITRESPONSE']._serialized_start=552
+  _globals['_WAITAUDITRESPONSE']._serialized_end=618
+  _globals['_CANCELAUDITREQUEST']._serialized_start=620
+  _globals['_CANCELAUDITREQUEST']._serialized_end=672
+  _globals['_CANCELAUDITRESPONSE']._serialized_start=674
+  _globals['_CANCELAUDITRESPONSE']._serialized_end=742
+  _globals['_GETSARIFREQUEST']._serialized_start=744
+  _globals['_GETSARIFREQUEST']._serialized_end=793
+  _globals['_GETSARIFRESPONSE']._serialized_start=795
+  _globals['_GETSARIFRESPONSE']._serialized_end=839
+  _globals['_AUDITORSERVICE']._serialized_start=842
+  _globals['_AUDITORSERVICE']._serialized_end=1266
 # @@protoc_insertion_point(module_scope)

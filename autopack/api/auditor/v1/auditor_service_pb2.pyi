@@ -8,20 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StartAuditRequest(_message.Message):
-    __slots__ = ("request_id", "project_id", "base", "head", "policy_commit", "git_address")
+    __slots__ = ("request_id", "project_id", "base", "head", "policy_commit", "git_address", "category")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
     POLICY_COMMIT_FIELD_NUMBER: _ClassVar[int]
     GIT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     project_id: str
     base: str
     head: str
     policy_commit: str
     git_address: str
-    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., policy_commit: _Optional[str] = ..., git_address: _Optional[str] = ...) -> None: ...
+    category: str
+    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., policy_commit: _Optional[str] = ..., git_address: _Optional[str] = ..., category: _Optional[str] = ...) -> None: ...
 
 class StartAuditResponse(_message.Message):
     __slots__ = ("audit",)
