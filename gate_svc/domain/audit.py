@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from autopack.errors import Reason
 from gate_svc.domain.ruling import Ruling, ask, refuse
+from gate_svc.domain.text import one_line
 
 SEVERITIES = ("low", "medium", "high", "critical")
 """Mildest first."""
@@ -27,6 +28,23 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditReport:
+    """An audit as the auditor tells it."""
+
+    succeeded: bool
+    reasons: tuple[Reason, ...]
+    """Why it failed."""
+    recommendation: str
+    findings: tuple[Finding, ...]
+    finding_count: int
+    findings_digest: str
+    analyzers: tuple[tuple[str, str], ...]
+    """(name, why it could not do its work; empty if it could)."""
+    base: str
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuditFacts:
     """The audit that was waited for."""
 
@@ -39,6 +57,32 @@ class AuditFacts:
     findings_digest: str = ""
 
 
+def audit_facts(report: AuditReport | None, same_change: bool) -> AuditFacts:
+    """What is known of an audit; None: the auditor knows of none."""
+    if report is None:
+        return AuditFacts(_not_audited("the auditor knows of no such audit"))
+    failed = [f"{name}: {error}" for name, error in report.analyzers if error]
+    if not report.succeeded or failed or not report.analyzers or not report.findings_digest:
+        said = [*(f"{each.code}: {each.message}" for each in report.reasons), *failed]
+        return AuditFacts(_not_audited("; ".join(said) or "no analyzer did its work"))
+    if report.recommendation not in ("approve", "revise", "escalate"):
+        return AuditFacts(_not_audited("the auditor recommends nothing"))
+    if not same_change:
+        other = Reason(
+            "AUDIT_MISMATCH",
+            f"the audit is of another change, {report.base[:12]}..{report.head[:12]}",
+            "audit the change as it is judged",
+        )
+        return AuditFacts(other)
+    return AuditFacts(
+        None, report.recommendation, report.findings, report.finding_count, report.findings_digest
+    )
+
+
+def _not_audited(why: str) -> Reason:
+    return Reason("NOT_AUDITED", f"the change was not audited: {one_line(why, 2000)}", "audit it again")
+
+
 def judge_audit(audit: AuditFacts, block_at: str) -> Iterator[Ruling]:
     """Findings at or above `block_at` refuse, an escalation asks."""
     if audit.problem is not None:
@@ -49,7 +93,7 @@ def judge_audit(audit: AuditFacts, block_at: str) -> Iterator[Ruling]:
         yield refuse(
             Reason(
                 "AUDIT_FINDINGS",
-                f"{finding.analyzer} {finding.rule} ({finding.severity}): {finding.message}",
+                one_line(f"{finding.analyzer} {finding.rule} ({finding.severity}): {finding.message}", 2000),
                 "mend it",
                 path=finding.path,
                 line=finding.line,

@@ -15,7 +15,7 @@ class ChangedFile:
     old_mode: int
     new_mode: int
     old: bytes | None
-    """Contents on the base; None where absent, a submodule, or too large to be read."""
+    """Contents on the base; None where absent, a submodule, or too large to be looked at."""
     new: bytes | None
     """Contents on the head; None as above."""
 
@@ -41,8 +41,14 @@ class LineCounts:
     deleted: int
 
 
+UNREAD_LINES = 1001
+"""What counts as gone from a file that is too large to be looked at: more than any step of the risk."""
+
+
 def count_lines(file: ChangedFile) -> LineCounts:
     """How much of a text file is new and gone; nothing for a binary one."""
+    if file.old is None and file.old_mode not in (0, SUBMODULE):
+        return LineCounts(added=0, deleted=UNREAD_LINES)
     old, new = (b"" if each is None or _binary(each) else each for each in (file.old, file.new))
     before, after = Counter(old.splitlines()), Counter(new.splitlines())
     return LineCounts(added=(after - before).total(), deleted=(before - after).total())

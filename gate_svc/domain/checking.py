@@ -50,6 +50,14 @@ def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tup
     return outcome, comparison, rulings
 
 
+def proven(facts: CheckFacts) -> bool:
+    """Whether what is known is enough to let the change pass: then nothing need be run again."""
+    outcome, comparison, _ = judge_check(facts)
+    return outcome in (CheckOutcome.PASSED, CheckOutcome.OLD_FAILURES) and (
+        comparison is None or comparison.base_known
+    )
+
+
 def result(facts: CheckFacts, outcome: CheckOutcome, comparison: Comparison | None) -> CheckResult:
     """The check as the verdict lists it."""
     head, compared = facts.head, comparison or Comparison(base_known=False)

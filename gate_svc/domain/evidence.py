@@ -83,6 +83,16 @@ class CheckRun:
     output_tail: str
 
     @property
+    def usable(self) -> bool:
+        """Whether it ended by itself and what it left can be judged, red or green."""
+        return self.ended.exit_code is not None and self.fault is None
+
+    @property
+    def green(self) -> bool:
+        """Whether it ended well and no fault is found in its evidence."""
+        return self.ended.exit_code == 0 and self.fault is None
+
+    @property
     def outcome_digest(self) -> str:
         """SHA-256 over the sorted outcomes by test id and how the command ended; no times, no output."""
         evidence = self.evidence or Evidence()

@@ -45,6 +45,9 @@ def categories(
 ) -> tuple[str, ...]:
     """Declared and found, sorted; test_harness is found where the judge is altered, and not for new tests."""
     found = set(path_categories.categories(paths, policy, declared)) - {"test_harness"}
+    inputs = policy.environment.inputs
+    if any(inputs and matches_any_case(inputs, path) for path in paths):
+        found.add("dependency")
     if judges or declared == "test_harness":
         found.add("test_harness")
     return tuple(sorted(found))

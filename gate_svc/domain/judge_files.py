@@ -59,11 +59,12 @@ def judge_reasons(paths: tuple[str, ...]) -> tuple[Reason, ...]:
 
 def _alters(file: ChangedFile, pinned: Callable[[str], bytes | None], globs: tuple[str, ...]) -> bool:
     name = PurePosixPath(file.path).name.lower()
+    before = pinned(file.path)
     if name in _SETTINGS:
-        return bool(_settings(name, pinned(file.path)) != _settings(name, file.new))
-    if name in _START_UP:
-        return True
-    return matches_any_case(globs, file.path) and pinned(file.path) is not None
+        return bool(_settings(name, before) != _settings(name, file.new))
+    if before == file.new:
+        return False  # it is put back
+    return name in _START_UP or (before is not None and matches_any_case(globs, file.path))
 
 
 def _pyproject(text: str) -> Any:

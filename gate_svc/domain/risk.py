@@ -6,6 +6,8 @@ Every factor only adds points, so that adding one never lowers the score.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from gate_svc.domain.text import one_line
+
 MAXIMUM = 100
 MEDIUM_FROM = 25
 HIGH_FROM = 50
@@ -101,4 +103,6 @@ def _step(value: int, steps: tuple[tuple[int, int], ...]) -> int:
 
 
 def _some(paths: tuple[str, ...]) -> str:
-    return ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    return ", ".join(one_line(path, 200) for path in paths[:3]) + (
+        f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    )

@@ -8,6 +8,3 @@ from pathlib import Path
 
 DIRECTORIES = {kind: Path(__file__).parent / kind for kind in ("pytest", "unittest")}
 """Directory to put on PYTHONPATH, by what the check reports."""
-
-REPORT = "autopack-tests.jsonl"
-"""File that the reporters write in $AUTOPACK_REPORTS."""

@@ -1,0 +1,144 @@
+"""Runs checks in the sandbox, each once for everything that its outcome depends on, and keeps the results."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autopack.errors import InvalidInput, Reason
+from autopack.policy.plan import Check
+from autopack.policy.policy import SandboxRules
+from autopack.sandbox import Command, Limits, Result, Sandbox, Workspace
+from autopack.telemetry import names
+from autopack.telemetry.metrics import metrics
+from autopack.telemetry.tracing import span
+from gate_svc.domain.commands import Invocation, invocation
+from gate_svc.domain.evidence import CheckRun, Ended, Evidence
+from gate_svc.domain.reports.reader import read_evidence
+from gate_svc.domain.text import output_tail
+from gate_svc.environments import PreparedEnvironment
+from gate_svc.reporters import DIRECTORIES
+from gate_svc.shared_work import SharedWork
+from gate_svc.slots import FairSlots
+from gate_svc.storage.check_results import CheckResults
+from gate_svc.trees import PreparedTree
+
+REPORT_LIMIT = 50_000_000
+"""Bytes of one report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a check runs and what it may use."""
+
+    tree: PreparedTree
+    environment: PreparedEnvironment
+    sandbox: Sandbox
+    rules: SandboxRules
+
+
+class Checks:
+    """The checks of all judgements."""
+
+    def __init__(self, results: CheckResults, slots: FairSlots) -> None:
+        self._results = results
+        self._slots = slots
+        self._running: SharedWork[CheckRun] = SharedWork()
+        self._unsaved: dict[str, CheckRun] = {}
+        self._saving: set[asyncio.Task[None]] = set()
+
+    async def recall(self, key: str) -> CheckRun | None:
+        """The result of an earlier run under this key."""
+        return self._unsaved.get(key) or await self._results.get(key)
+
+    async def run(self, key: str, owner: str, check: Check, place: Place, span_name: str) -> CheckRun:
+        """Runs a check, or joins the run that is at work under this key; slots go by turns of `owner`.
+
+        Raises Unavailable where the sandbox fails. Cancelling kills the check's whole process tree.
+        """
+
+        async def work() -> CheckRun:
+            async with self._slots.slot(owner):
+                with span(span_name, {names.CHECK_NAME: check.name}) as current:
+                    run = await _execute(check, place)
+                    current.set_attribute(names.CHECK_OUTCOME, _told(run.ended))
+            metrics().check_seconds.record(
+                run.seconds, {names.CHECK_NAME: check.name, names.CHECK_OUTCOME: _told(run.ended)}
+            )
+            self._save(key, check, run)
+            return run
+
+        return await self._running.result(key, work)
+
+    async def close(self) -> None:
+        """Waits until all results are stored."""
+        await asyncio.gather(*self._saving, return_exceptions=True)
+
+    def _save(self, key: str, check: Check, run: CheckRun) -> None:
+        """Stores a result beside the judgement, which does not wait; what proves nothing is run again."""
+        if run.ended.exit_code is None or (run.evidence is None and check.reports != "none"):
+            return
+        self._unsaved[key] = run
+
+        async def put() -> None:
+            try:
+                await self._results.put(key, run)
+            finally:
+                del self._unsaved[key]
+
+        task = asyncio.create_task(put())
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+
+
+async def _execute(check: Check, place: Place) -> CheckRun:
+    reporters = {kind: str(directory) for kind, directory in DIRECTORIES.items()}
+    how = invocation(check, reporters, place.environment.path)
+    limits = Limits(seconds=check.timeout, memory_mb=place.rules.memory_mb, processes=place.rules.processes)
+    async with place.sandbox.open(place.tree.checkout) as workspace:
+        await workspace.apply(place.tree.edits)
+        read_only = _read_only(workspace, how, place.environment.mounts)
+        result = await workspace.run(
+            Command(how.line, environment=how.environment, read_only=read_only), limits
+        )
+        ended = _ended(result)
+        evidence, fault = await _evidence(workspace, check, how, ended)
+    return CheckRun(
+        ended=ended,
+        evidence=evidence,
+        fault=fault,
+        seconds=result.seconds,
+        output_tail=output_tail(result.output),
+    )
+
+
+def _read_only(workspace: Workspace, how: Invocation, mounts: Mapping[str, Path]) -> dict[str, Path]:
+    read_only = {f"{workspace.root}/{name}": path for name, path in mounts.items()}
+    if how.reporter:
+        read_only[str(DIRECTORIES[how.reporter])] = DIRECTORIES[how.reporter]
+    return read_only
+
+
+async def _evidence(
+    workspace: Workspace, check: Check, how: Invocation, ended: Ended
+) -> tuple[Evidence | None, Reason | None]:
+    if not how.report:
+        return None, None
+    try:
+        report = await workspace.read_report(how.report, REPORT_LIMIT)
+    except InvalidInput as error:
+        return None, Reason("EVIDENCE_UNREADABLE", error.reasons[0].message, "report less")
+    return await asyncio.to_thread(read_evidence, check.reports, report, ended)
+
+
+def _ended(result: Result) -> Ended:
+    """A command that reports a signal as its exit status was ended by it."""
+    if result.limit is not None:
+        return Ended(limit=result.limit)
+    if result.signal is not None:
+        return Ended(signal=result.signal)
+    return Ended(exit_code=result.exit_code)
+
+
+def _told(ended: Ended) -> str:
+    return ended.limit or (f"signal {ended.signal}" if ended.signal else f"exit {ended.exit_code}")

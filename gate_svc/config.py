@@ -1,0 +1,62 @@
+"""The gate's settings, read from the environment in one place."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autopack.rpc.tls import TlsSettings
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the gate can be told."""
+
+    directory: Path
+    """Its own: objects, checkouts, environments, database where that is SQLite."""
+    address: str
+    """Where it listens: unix:PATH or HOST:PORT."""
+    auditor_address: str
+    database_url: str = ""
+    """SQLAlchemy URL; empty: SQLite in the directory."""
+    concurrent_checks: int = field(default_factory=_processors)
+    """Checks that run at one time."""
+    checkouts_bytes: int = 2_000_000_000
+    """Of checkouts that are kept."""
+    audit_patience_seconds: float = 10.0
+    """How long the auditor may be away, or not yet know of the audit."""
+    sandbox_tier: str | None = None
+    """The one tier to be used; None: the best one."""
+    spans: Path | None = None
+    """Local span store; None: none."""
+    tls: TlsSettings | None = None
+    insecure: bool = False
+    maximum_concurrent_rpcs: int = 400
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.directory / 'gate.db'}"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
+        """The settings that the environment gives; names as in docs/SETTINGS.md."""
+        directory = Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/gate"))
+        spans = environ.get("AUTOPACK_SPANS")
+        return cls(
+            directory=directory,
+            address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
+            auditor_address=environ.get("AUTOPACK_AUDITOR_ADDRESS", "dns:///auditor:50051"),
+            database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
+            concurrent_checks=int(environ.get("AUTOPACK_CONCURRENT_CHECKS", _processors())),
+            checkouts_bytes=int(environ.get("AUTOPACK_CHECKOUTS_BYTES", "2000000000")),
+            audit_patience_seconds=float(environ.get("AUTOPACK_AUDIT_PATIENCE_SECONDS", "10")),
+            sandbox_tier=environ.get("AUTOPACK_SANDBOX_TIER") or None,
+            spans=Path(spans) if spans else None,
+            tls=TlsSettings.from_environ(environ),
+            insecure=environ.get("AUTOPACK_INSECURE") == "1",
+        )

@@ -1,0 +1,170 @@
+"""Between messages and the domain; nothing else in the gate knows messages."""
+
+from collections.abc import Sequence
+
+from autopack.api.auditor.v1 import audit_pb2
+from autopack.api.gate.v1 import gate_service_pb2, verdict_pb2
+from autopack.errors import Reason
+from autopack.policy.convert import check_from_proto
+from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
+from autopack.sandbox import Capabilities
+from gate_svc.domain.audit import AuditReport, Finding
+from gate_svc.domain.decide import ApprovalGiven
+from gate_svc.domain.request import GateRequest
+from gate_svc.domain.risk import Risk
+from gate_svc.domain.verdict import CheckOutcome, CheckResult, Decision, Verdict
+
+_DECISIONS = {
+    Decision.ACCEPT: verdict_pb2.DECISION_ACCEPT,
+    Decision.REJECT: verdict_pb2.DECISION_REJECT,
+    Decision.NEEDS_APPROVAL: verdict_pb2.DECISION_NEEDS_APPROVAL,
+}
+_OUTCOMES = {
+    CheckOutcome.PASSED: verdict_pb2.CHECK_OUTCOME_PASSED,
+    CheckOutcome.FAILED: verdict_pb2.CHECK_OUTCOME_FAILED,
+    CheckOutcome.OLD_FAILURES: verdict_pb2.CHECK_OUTCOME_OLD_FAILURES,
+    CheckOutcome.TIMED_OUT: verdict_pb2.CHECK_OUTCOME_TIMED_OUT,
+    CheckOutcome.NO_EVIDENCE: verdict_pb2.CHECK_OUTCOME_NO_EVIDENCE,
+    CheckOutcome.KILLED: verdict_pb2.CHECK_OUTCOME_KILLED,
+}
+_RECOMMENDATIONS: dict[int, str] = {
+    audit_pb2.RECOMMENDATION_APPROVE: "approve",
+    audit_pb2.RECOMMENDATION_REVISE: "revise",
+    audit_pb2.RECOMMENDATION_ESCALATE: "escalate",
+}
+_SEVERITIES: dict[int, str] = {
+    audit_pb2.SEVERITY_LOW: "low",
+    audit_pb2.SEVERITY_MEDIUM: "medium",
+    audit_pb2.SEVERITY_HIGH: "high",
+    audit_pb2.SEVERITY_CRITICAL: "critical",
+}
+
+
+def request_from_proto(message: gate_service_pb2.StartGateRequest) -> GateRequest:
+    """What is to be judged."""
+    return GateRequest(
+        request_id=message.request_id,
+        project_id=message.project_id,
+        base=message.base,
+        head=message.head,
+        policy_commit=message.policy_commit,
+        scope=tuple(message.scope.paths),
+        category=message.scope.category,
+        checks=tuple(check_from_proto(check) for check in message.scope.checks),
+        audit_request_id=message.audit_request_id,
+        approvals=tuple(ApprovalGiven(each.change_digest, each.approver) for each in message.approvals),
+        git_address=message.git_address,
+    )
+
+
+def audit_from_proto(message: audit_pb2.Audit) -> AuditReport:
+    """An audit that has ended."""
+    return AuditReport(
+        succeeded=message.state == audit_pb2.AUDIT_STATE_SUCCEEDED,
+        reasons=reasons_from_proto(message.reasons),
+        recommendation=_RECOMMENDATIONS.get(message.recommendation, ""),
+        findings=tuple(
+            Finding(
+                analyzer=finding.analyzer,
+                rule=finding.rule_id,
+                severity=_SEVERITIES.get(finding.severity, "unknown"),
+                message=finding.message,
+                path=finding.path,
+                line=finding.line,
+            )
+            for finding in message.findings
+        ),
+        finding_count=message.finding_count,
+        findings_digest=message.findings_digest,
+        analyzers=tuple((run.name, run.error) for run in message.analyzers),
+        base=message.base,
+        head=message.head,
+    )
+
+
+def running(request_id: str) -> verdict_pb2.Judgement:
+    """A judgement that is at work."""
+    return verdict_pb2.Judgement(request_id=request_id, state=verdict_pb2.JUDGEMENT_STATE_RUNNING)
+
+
+def cancelled(request_id: str) -> verdict_pb2.Judgement:
+    """A judgement that was stopped."""
+    return verdict_pb2.Judgement(request_id=request_id, state=verdict_pb2.JUDGEMENT_STATE_CANCELLED)
+
+
+def failed(request_id: str, reasons: Sequence[Reason]) -> verdict_pb2.Judgement:
+    """A judgement without a verdict."""
+    return verdict_pb2.Judgement(
+        request_id=request_id,
+        state=verdict_pb2.JUDGEMENT_STATE_FAILED,
+        reasons=reasons_to_proto(reasons),
+    )
+
+
+def succeeded(request_id: str, verdict: Verdict) -> verdict_pb2.Judgement:
+    """A judgement with its verdict."""
+    return verdict_pb2.Judgement(
+        request_id=request_id,
+        state=verdict_pb2.JUDGEMENT_STATE_SUCCEEDED,
+        verdict=verdict_pb2.Verdict(
+            decision=_DECISIONS[verdict.decision],
+            reasons=reasons_to_proto(verdict.reasons),
+            change_digest=verdict.change_digest,
+            decision_digest=verdict.decision_digest,
+            tree=verdict.tree,
+            base_tree=verdict.base_tree,
+            policy_digest=verdict.policy_digest,
+            checks=[_check_to_proto(check) for check in verdict.checks],
+            risk=_risk_to_proto(verdict.risk),
+            categories=verdict.categories,
+            findings_digest=verdict.findings_digest,
+            sandbox_tier=verdict.sandbox_tier,
+        ),
+    )
+
+
+def capabilities_to_proto(found: Capabilities) -> gate_service_pb2.GetCapabilitiesResponse:
+    """What the sandbox can and cannot do here."""
+    return gate_service_pb2.GetCapabilitiesResponse(
+        tiers=found.tiers,
+        capabilities=[
+            gate_service_pb2.Capability(
+                name=fact.name, available=fact.holds, detail=fact.detail, fix=fact.fix
+            )
+            for fact in found.facts
+        ],
+    )
+
+
+def _check_to_proto(check: CheckResult) -> verdict_pb2.CheckResult:
+    return verdict_pb2.CheckResult(
+        name=check.name,
+        run=check.run,
+        outcome=_OUTCOMES[check.outcome],
+        seconds=check.seconds,
+        cached=check.cached,
+        exit_code=check.exit_code,
+        reports=check.reports,
+        tests=verdict_pb2.TestCounts(
+            passed=check.tests.passed,
+            failed=check.tests.failed,
+            errors=check.tests.errors,
+            skipped=check.tests.skipped,
+        ),
+        new_failures=check.new_failures,
+        old_failures=check.old_failures,
+        vanished=check.vanished,
+        outcome_digest=check.outcome_digest,
+        output_tail=check.output_tail,
+    )
+
+
+def _risk_to_proto(risk: Risk) -> verdict_pb2.Risk:
+    return verdict_pb2.Risk(
+        score=risk.score,
+        level=risk.level,
+        factors=[
+            verdict_pb2.RiskFactor(name=factor.name, points=factor.points, detail=factor.detail)
+            for factor in risk.factors
+        ],
+    )

@@ -1,0 +1,69 @@
+"""The shell line and environment by which a check runs and leaves its evidence behind."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from autopack.policy.plan import Check
+
+# Written by the reporters in gate_svc/reporters.
+RECORDS = "autopack-tests.jsonl"
+JUNIT = "autopack-junit.xml"
+TAP = "autopack.tap"
+
+# Errors at collection must not hide the other tests, nor one failure the next: a baseline is by test.
+_PYTEST_OPTIONS = "-p autopack_pytest --continue-on-collection-errors --maxfail=0"
+
+_RUN = 'status=0; sh -ec "$AUTOPACK_CHECK"{redirection} || status=$?'
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How one check is run."""
+
+    line: str
+    environment: Mapping[str, str]
+    report: str
+    """Name of the report that it leaves; empty for none."""
+    reporter: str
+    """Which of the gate's reporters must be at hand; empty for none."""
+
+
+def invocation(check: Check, reporters: Mapping[str, str], path: Sequence[str]) -> Invocation:
+    """How to run a check.
+
+    `reporters` gives the directory in the sandbox of each reporter, `path` what the policy puts before PATH,
+    relative to the work tree.
+    """
+    kind, _, place = check.reports.partition(":")
+    before = _path_line(path)
+    match kind:
+        case "pytest":
+            environment = {"PYTHONPATH": reporters[kind], "PYTEST_ADDOPTS": _PYTEST_OPTIONS}
+            return Invocation(before + check.run, environment, RECORDS, kind)
+        case "unittest":
+            return Invocation(before + check.run, {"PYTHONPATH": reporters[kind]}, RECORDS, kind)
+        case "junit":
+            # What lies there already, committed perhaps, is not what this run says.
+            file = shlex.quote(f"./{place}")
+            lines = (
+                f"rm -rf -- {file}",
+                _RUN.format(redirection=""),
+                f'if [ -f {file} ]; then cp -- {file} "$AUTOPACK_REPORTS/{JUNIT}"; fi',
+                "exit $status",
+            )
+            return Invocation(before + "\n".join(lines), {"AUTOPACK_CHECK": check.run}, JUNIT, "")
+        case "tap":
+            report = f'"$AUTOPACK_REPORTS/{TAP}"'
+            run = _RUN.format(redirection=f" >{report}")
+            line = f"{before}{run}\ncat {report}\nexit $status"
+            return Invocation(line, {"AUTOPACK_CHECK": check.run}, TAP, "")
+        case _:
+            return Invocation(before + check.run, {}, "", "")
+
+
+def _path_line(path: Sequence[str]) -> str:
+    if not path:
+        return ""
+    directories = "".join(f'"$PWD"/{shlex.quote(each)}:' for each in path)
+    return f'PATH={directories}"$PATH"; export PATH\n'

@@ -1,0 +1,36 @@
+"""The sandboxes of this machine, probed when the first one is asked for."""
+
+import asyncio
+
+from autopack.sandbox import Capabilities, Sandbox, probe, select
+
+
+class Sandboxes:
+    """Chooses and keeps one sandbox for each tier that a policy asks for."""
+
+    def __init__(self, only: str | None = None) -> None:
+        """`only` names the one tier to be used."""
+        self._only = only
+        self._chosen: dict[str, Sandbox] = {}
+        self._choosing = asyncio.Lock()
+
+    async def capabilities(self) -> Capabilities:
+        """What works here."""
+        return await asyncio.to_thread(probe)
+
+    async def at_least(self, tier: str) -> Sandbox:
+        """The strongest one that is no weaker than `tier`. Raises Unavailable `SANDBOX_UNAVAILABLE`."""
+        async with self._choosing:
+            if tier not in self._chosen:
+                self._chosen[tier] = await asyncio.to_thread(self._select, tier)
+            return self._chosen[tier]
+
+    def _select(self, tier: str) -> Sandbox:
+        # Below the system's temporary directory, since the sandbox's user may not reach our own.
+        return select(tier, probe(), only=self._only)
+
+    async def close(self) -> None:
+        """Closes all of them."""
+        for sandbox in self._chosen.values():
+            await sandbox.close()
+        self._chosen.clear()

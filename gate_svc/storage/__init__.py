@@ -1,0 +1,1 @@
+"""What the gate keeps: judgements by request id, and results of checks."""

@@ -1,0 +1,103 @@
+"""Results of checks by digest, so that what was run on a tree need not be run on it again."""
+
+import asyncio
+import json
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from autopack.database.database import Database
+from autopack.errors import Reason
+from gate_svc.domain.evidence import CheckRun, Ended, Evidence, Outcome
+
+KEEP_SECONDS = 30 * 24 * 3600.0
+"""Since their last use."""
+_TOUCH_SECONDS = 24 * 3600.0
+"""A use is written down once in this time."""
+
+check_results = sa.Table(
+    "check_results",
+    sa.MetaData(),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("result", sa.LargeBinary, nullable=False),
+    sa.Column("use_time", sa.Float, nullable=False),
+)
+"""Times in Unix seconds."""
+
+
+class CheckResults:
+    """The stored results."""
+
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, key: str) -> CheckRun | None:
+        """The stored result, or None."""
+        row = await self._database.read(
+            lambda connection: connection.execute(
+                sa.select(check_results.c.result, check_results.c.use_time).where(check_results.c.key == key)
+            ).one_or_none()
+        )
+        if row is None:
+            return None
+        now = self._clock()
+        if now - row.use_time > _TOUCH_SECONDS:
+            await self._database.transaction(
+                lambda connection: connection.execute(
+                    sa.update(check_results).where(check_results.c.key == key).values(use_time=now)
+                )
+            )
+        return await asyncio.to_thread(_decode, bytes(row.result))
+
+    async def put(self, key: str, run: CheckRun) -> None:
+        """Stores a result in place of an earlier one."""
+        data = await asyncio.to_thread(_encode, run)
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            values = {"result": data, "use_time": now}
+            connection.execute(
+                dialect.insert(check_results)
+                .values(key=key, **values)
+                .on_conflict_do_update(index_elements=[check_results.c.key], set_=values)
+            )
+
+        await self._database.transaction(work)
+
+    async def prune(self) -> None:
+        """Forgets what was not used for long."""
+        oldest = self._clock() - KEEP_SECONDS
+        await self._database.transaction(
+            lambda connection: connection.execute(
+                sa.delete(check_results).where(check_results.c.use_time < oldest)
+            )
+        )
+
+
+def _encode(run: CheckRun) -> bytes:
+    return zlib.compress(json.dumps(asdict(run), separators=(",", ":")).encode())
+
+
+def _decode(data: bytes) -> CheckRun:
+    document: dict[str, Any] = json.loads(zlib.decompress(data))
+    evidence, fault = document["evidence"], document["fault"]
+    return CheckRun(
+        ended=Ended(**document["ended"]),
+        evidence=evidence
+        and Evidence(
+            tests={name: Outcome(outcome) for name, outcome in evidence["tests"].items()},
+            unloaded=tuple(evidence["unloaded"]),
+            unfinished=tuple(evidence["unfinished"]),
+            runner_failed=evidence["runner_failed"],
+        ),
+        fault=fault and Reason(**fault),
+        seconds=document["seconds"],
+        output_tail=document["output_tail"],
+    )
