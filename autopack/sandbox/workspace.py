@@ -134,7 +134,11 @@ class ContainedWorkspace:
         named = (self._root, self._launcher.reports_seen_at or str(reports))
 
         async def start(output: int) -> subprocess.Popen[bytes]:
+            identity = self._spawner.identity
             try:
+                if identity.switched:
+                    # Else `>/dev/stderr` would be refused: it opens the pipe anew.
+                    os.fchown(output, identity.uid, identity.gid)
                 process = await self._spawner.start(launch.argv, output, launch.descriptors)
             finally:
                 for descriptor in launch.descriptors:

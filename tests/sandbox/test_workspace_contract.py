@@ -26,6 +26,11 @@ async def test_command_sees_the_base_and_its_exit_code_and_output_come_back(run:
     assert (result.peak_memory_mb or 0) > 0
 
 
+async def test_standard_streams_can_be_opened_by_name(run: Run) -> None:
+    result = await run("echo a >/dev/stdout; echo b >/dev/stderr; echo c | cat /dev/stdin")
+    assert result.output == b"a\nb\nc\n"
+
+
 async def test_a_line_stops_at_its_first_failing_command(run: Run) -> None:
     assert (await run("false; echo never")).output == b""
 
@@ -55,9 +60,7 @@ async def test_applied_change_is_what_commands_see(workspace: Workspace, run: Ru
     assert result.exit_code == 0
 
 
-async def test_a_directory_that_lost_its_last_file_is_gone_and_can_come_back(
-    workspace: Workspace, run: Run
-) -> None:
+async def test_a_directory_without_files_is_gone_and_can_come_back(workspace: Workspace, run: Run) -> None:
     await workspace.apply([Edit("package/module.py", None)])
     assert (await run("test ! -e package")).exit_code == 0
     await workspace.apply([Edit("package/other.py", b"")])
@@ -117,9 +120,7 @@ async def test_file_becomes_directory_and_directory_becomes_file(workspace: Work
     )
 
 
-async def test_a_change_applied_over_what_a_command_made_wins(
-    workspace: Workspace, run: Run, base: Path
-) -> None:
+async def test_a_change_over_what_a_command_made_wins(workspace: Workspace, run: Run, base: Path) -> None:
     await run("rm -r package README; ln -s / package; mkdir README; echo x >README/y")
     await workspace.apply([Edit("package/new.py", b"n"), Edit("README", b"again")])
     assert (await run("ls package; cat README")).output == b"new.py\nagain"
@@ -192,9 +193,7 @@ async def test_reports_that_are_no_honest_files_are_not_read(workspace: Workspac
         await workspace.read_report("long", 5)
 
 
-async def test_named_variables_and_nothing_of_ours(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_only_named_variables(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_OF_THE_HOST", "hunter2")
     command = Command("env", environment={"GREETING": "hello world", "LD_PRELOAD": ""})
     names = {}
@@ -223,9 +222,7 @@ async def test_our_python_and_its_packages_are_there_but_cannot_be_written(run: 
     assert b"written" not in result.output
 
 
-async def test_read_only_paths_appear_and_do_not_count_as_changes(
-    workspace: Workspace, tmp_path: Path
-) -> None:
+async def test_read_only_paths_are_no_changes(workspace: Workspace, tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()
     (given / "data").write_text("given")
