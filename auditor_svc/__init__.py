@@ -1,0 +1,1 @@
+"""The Auditor: a change in, findings out. It decides nothing about landing."""

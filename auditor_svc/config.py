@@ -1,0 +1,63 @@
+"""The auditor's settings, read from the environment in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autopack.errors import InvalidInput, Reason
+from autopack.rpc.tls import TlsSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the auditor can be told."""
+
+    directory: Path
+    """Its own: git stores, copies of changed files while they are read, database where that is SQLite."""
+    address: str
+    """Where it listens: unix:PATH or HOST:PORT."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty: SQLite in the directory."""
+    workers: int = 1
+    """Warm analyzer processes at most, of 35 MB each; a second one starts when two are needed at once."""
+    concurrent_audits: int = 4
+    """At one time; others wait."""
+    warm: bool = True
+    """Whether the first worker starts with the service, or when it is first needed."""
+    spans: Path | None = None
+    """Local span store."""
+    tls: TlsSettings | None = None
+    insecure: bool = False
+    maximum_concurrent_rpcs: int = 400
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.directory / 'auditor.db'}"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Config":
+        """The settings that the environment gives; names as in docs/SETTINGS.md.
+
+        Raises InvalidInput SETTING_INVALID.
+        """
+        spans = environ.get("AUTOPACK_SPANS")
+        return cls(
+            directory=Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/auditor")),
+            address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
+            database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
+            workers=_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
+            concurrent_audits=_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
+            spans=Path(spans) if spans else None,
+            tls=TlsSettings.from_environ(environ),
+            insecure=environ.get("AUTOPACK_INSECURE") == "1",
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise InvalidInput(
+            Reason("SETTING_INVALID", f"{name} is {text!r}", "give a whole number, at least 1")
+        )
+    return int(text)

@@ -1,0 +1,1 @@
+"""What an audit is, in plain Python: no transport, no storage, no analyzer."""

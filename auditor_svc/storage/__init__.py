@@ -1,0 +1,1 @@
+"""What the auditor keeps: audits by what went into them, and which request had which."""
