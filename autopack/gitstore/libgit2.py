@@ -19,3 +19,12 @@ def open_repository(path: Path) -> pygit2.Repository:
     Raises pygit2.GitError.
     """
     return pygit2.Repository(str(path), pygit2.enums.RepositoryOpenFlag.NO_SEARCH)
+
+
+def common_directory(repository: pygit2.Repository) -> Path:
+    """Where objects and branches are: the git directory that all work trees of a repository share."""
+    own = Path(repository.path)
+    try:
+        return own / (own / "commondir").read_text().strip()
+    except OSError:
+        return own

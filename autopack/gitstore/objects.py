@@ -18,12 +18,12 @@ _ENTRY = re.compile(rb"([0-7]{5,6}) ([^\0/]+)\0([\s\S]{20})")
 _COMMIT = re.compile(
     rb"tree ([0-9a-f]{40})\n"
     rb"((?:parent [0-9a-f]{40}\n)*)"
-    rb"author [^<>\n]*<[^<>\n]*> \d{1,15} [+-]\d{4}\n"
-    rb"committer [^<>\n]*<[^<>\n]*> \d{1,15} [+-]\d{4}\n"
-    rb"(?:[^\n]+\n)*"
+    rb"author [^\n\0]*\n"  # old repositories have odd ones, and nothing here reads them
+    rb"committer [^\n\0]*\n"
+    rb"(?:[^\n\0]+\n)*"
     rb"\n"
 )
-_MODES = frozenset((b"40000", b"100644", b"100755", b"100664", b"120000", b"160000"))
+_MODES = frozenset((b"40000", b"040000", b"100644", b"100755", b"100664", b"120000", b"160000"))
 # Characters that HFS+ drops from names, in UTF-8: ".g\u200cit" is ".git" there.
 _HFS_IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 _DOT_GIT = re.compile(r"(?:\.git|git~\d+)[ .]*(?::.*)?", re.IGNORECASE | re.DOTALL)

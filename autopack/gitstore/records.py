@@ -1,6 +1,9 @@
 """What a store says about its contents."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from autopack.errors import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +42,18 @@ def to_path(path: bytes) -> str:
 
 def from_path(path: str) -> bytes:
     return path.encode(errors="surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What a revision of a remote stands for."""
+
+    commit: str
+    branch: str = ""
+    """Full name of the branch that it names; "" if it names none."""
+    look: Callable[[], tuple[Reason, ...]] = field(default=tuple, repr=False, compare=False)
+
+    @property
+    def notices(self) -> tuple[Reason, ...]:
+        """What the caller should know, though it hinders nothing; looked for each time."""
+        return self.look()

@@ -2,19 +2,30 @@
 
 In process it takes 0.1 ms, by `git update-ref --stdin` 2 ms; a power cut can part two refs in either."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pygit2
 
 from autopack.errors import FailedPrecondition, InvalidInput, Reason
+from autopack.gitstore.libgit2 import common_directory
 
 Update = tuple[str, str, str]
 """Full ref name, new id ("" deletes), expected old id ("" must not exist)."""
 
 
-def update_refs(repository: pygit2.Repository, updates: Sequence[Update], message: str = "autopack") -> None:
+def update_refs(repository: pygit2.Repository, updates: Sequence[Update]) -> None:
     """All or none. Raises FailedPrecondition `REF_MOVED`, InvalidInput `REF_INVALID`."""
+    with locked(repository, updates):
+        pass
+
+
+@contextmanager
+def locked(repository: pygit2.Repository, updates: Sequence[Update]) -> Iterator[None]:
+    """Moves refs as the context ends, unless it fails; within it they are as expected and nobody moves them.
+
+    Raises FailedPrecondition `REF_MOVED`, InvalidInput `REF_INVALID`.
+    """
     for ref, _, _ in updates:
         # Locking lets through names such as "a..b" and writes a ref that git cannot read.
         if not ref.startswith("refs/") or not pygit2.reference_is_valid_name(ref):
@@ -24,24 +35,19 @@ def update_refs(repository: pygit2.Repository, updates: Sequence[Update], messag
             try:
                 transaction.lock_ref(ref)
             except pygit2.GitError as error:
-                raise FailedPrecondition(
-                    Reason("REF_MOVED", f"{ref} cannot be locked: {error}", "try again")
-                ) from None
+                reason = Reason("REF_MOVED", f"{ref} cannot be locked: {error}", "try again")
+                raise FailedPrecondition(reason) from None
         for ref, new, old in updates:
             found = _current(repository, ref)
             if found != old:
-                raise FailedPrecondition(
-                    Reason(
-                        "REF_MOVED",
-                        f"{ref} is at {found or 'nothing'}, not at {old or 'nothing'}",
-                        "start again",
-                    )
-                )
+                message = f"{ref} is at {found or 'nothing'}, not at {old or 'nothing'}"
+                raise FailedPrecondition(Reason("REF_MOVED", message, "start again from where it is"))
             if new and not old:
                 _refuse_nesting(repository, ref)
+        yield
         for ref, new, old in updates:
             if new:
-                transaction.set_target(ref, pygit2.Oid(hex=new), message=message)
+                transaction.set_target(ref, pygit2.Oid(hex=new), message="autopack")
             elif old:
                 transaction.remove(ref)
 
@@ -59,7 +65,7 @@ def _refuse_nesting(repository: pygit2.Repository, ref: str) -> None:
     taken = next(
         (name for end in range(3, len(parts)) if _current(repository, name := "/".join(parts[:end]))), None
     )
-    packed = Path(repository.path) / "packed-refs"
+    packed = common_directory(repository) / "packed-refs"
     if taken is None and packed.exists() and f" {ref}/".encode() in packed.read_bytes():
         taken = f"{ref}/..."
     if taken is not None:

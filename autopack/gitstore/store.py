@@ -16,7 +16,7 @@ from pygit2.enums import ObjectType
 from autopack.errors import InvalidInput, NotFound, Reason
 from autopack.gitstore import refs, trees
 from autopack.gitstore.files import write_files
-from autopack.gitstore.libgit2 import open_repository
+from autopack.gitstore.libgit2 import common_directory, open_repository
 from autopack.gitstore.objects import DIRECTORY, Commit, Entry, ObjectInvalid, parse_commit, parse_tree
 from autopack.gitstore.records import FileChange, Signature, TreeEntry, from_path, to_path
 from autopack.gitstore.unified import render
@@ -45,6 +45,7 @@ class GitStore:
     def __init__(self, repository: pygit2.Repository, path: Path) -> None:
         self.path = path
         self._repository = repository
+        self.objects_directory = common_directory(repository) / "objects"
         self._objects = repository.odb
         # libgit2's handles are for one thread at a time; each call below is short.
         self._lock = threading.RLock()

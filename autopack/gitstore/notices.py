@@ -1,0 +1,29 @@
+"""What a caller should know about the files of a commit, though it hinders nothing."""
+
+from collections.abc import Iterator
+
+from autopack.errors import Reason
+from autopack.gitstore.objects import GITLINK
+from autopack.gitstore.store import GitStore
+
+
+def content_notices(store: GitStore, commit: str) -> Iterator[Reason]:
+    """`SUBMODULES` and `LFS_POINTERS`, where the commit has them."""
+    submodules = [entry.path for entry in store.entries(commit) if entry.mode == GITLINK]
+    if submodules:
+        yield Reason(
+            "SUBMODULES",
+            f"{len(submodules)} submodules, {submodules[0]} among them, are empty directories for a run",
+            "nothing, unless the checks need them",
+            path=submodules[0],
+        )
+    for entry in store.entries(commit):
+        name = entry.path.rpartition("/")[2]
+        if name == ".gitattributes" and b"filter=lfs" in store.read_blob(entry.oid):
+            yield Reason(
+                "LFS_POINTERS",
+                f"files that {entry.path} hands to Git LFS are pointers for a run",
+                "nothing, unless the checks need their contents",
+                path=entry.path,
+            )
+            return

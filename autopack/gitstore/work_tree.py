@@ -1,0 +1,71 @@
+"""Work trees of a user's repository: what is checked out, whether it is clean, and moving it along."""
+
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import CheckoutStrategy, FileStatus, RepositoryState
+
+from autopack.errors import FailedPrecondition, Reason
+from autopack.gitstore.libgit2 import common_directory, open_repository
+
+_CHANGED_IGNORED = (FileStatus.CURRENT, FileStatus.IGNORED)
+
+
+def checked_out(repository: pygit2.Repository, ref: str) -> Path | None:
+    """The git directory of the work tree that has a branch checked out, None if none has."""
+    common = common_directory(repository)
+    candidates = [] if _is_bare(common) else [common]
+    candidates += sorted(common.glob("worktrees/*"))
+    for directory in candidates:
+        try:
+            head = (directory / "HEAD").read_text(errors="replace")
+        except OSError:
+            continue
+        if head.strip() == f"ref: {ref}":
+            return directory
+    return None
+
+
+def _is_bare(common: Path) -> bool:
+    return open_repository(common).is_bare
+
+
+def changed_paths(repository: pygit2.Repository) -> list[str]:
+    """Files that are not as committed, untracked ones included, sorted."""
+    return sorted(path for path, status in repository.status().items() if status not in _CHANGED_IGNORED)
+
+
+def refusal(ref: str, git_directory: Path, message: str, fix: str) -> FailedPrecondition:
+    short = ref.removeprefix("refs/heads/")
+    return FailedPrecondition(Reason("TARGET_CHECKED_OUT", f"{short} ({git_directory}): {message}", fix))
+
+
+def move(git_directory: Path, ref: str, old: str, new: str) -> None:
+    """Makes index and files of a work tree, clean at commit `old`, those of `new`; HEAD is the caller's.
+
+    Untracked files may be there unless they are in the way. Raises FailedPrecondition
+    `TARGET_CHECKED_OUT`, with nothing changed.
+    """
+    repository = open_repository(git_directory)
+    fix = f"commit or stash, then: git merge --ff-only {new}"
+    config = repository.config
+    if repository.state() != RepositoryState.NONE:
+        raise refusal(
+            ref, git_directory, "a merge, rebase or the like is under way", "finish it, then " + fix
+        )
+    if "core.sparsecheckout" in config and config.get_bool("core.sparsecheckout"):
+        raise refusal(ref, git_directory, "it is a sparse checkout", f"git merge --ff-only {new}")
+    if (git_directory / "index.lock").exists():
+        raise refusal(ref, git_directory, "another git command runs in it", "wait for it, then " + fix)
+    try:
+        before, after = (repository[commit].peel(pygit2.Tree) for commit in (old, new))
+        changed = [delta.new_file.path for delta in repository.diff().deltas]
+        staged = [delta.new_file.path for delta in repository.index.diff_to_tree(before).deltas]
+        if not changed and not list(repository.index.diff_to_tree(after).deltas):
+            return  # moved before, by one who did not get to the branch
+        if changed or staged:
+            raise refusal(ref, git_directory, f"{(changed + staged)[0]} is not as committed", fix)
+        strategy = CheckoutStrategy.SAFE | CheckoutStrategy.DONT_OVERWRITE_IGNORED
+        repository.checkout_tree(after, strategy=strategy)  # type: ignore[no-untyped-call]  # pygit2 has no types
+    except pygit2.GitError as error:
+        raise refusal(ref, git_directory, str(error), fix) from None
