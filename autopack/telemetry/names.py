@@ -45,6 +45,9 @@ BASE: Final = "autopack.base"
 TREE: Final = "autopack.tree"
 SLOT: Final = "autopack.slot"
 CHANGE_DIGEST: Final = "autopack.change_digest"
+ENTRIES: Final = "autopack.ledger.entries"
+CHUNKS: Final = "autopack.index.chunks"
+HITS: Final = "autopack.recall.hits"
 
 # Spans. RPC spans are named by the conventions: package.Service/Method.
 RUN_SPAN: Final = "autopack.run"

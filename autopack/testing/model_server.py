@@ -24,13 +24,16 @@ def model_path() -> Path:
 
 
 @contextmanager
-def model_server(context_tokens: int = 4096) -> Iterator[str]:
+def model_server(context_tokens: int = 4096, embeddings: bool = False) -> Iterator[str]:
     """Run the server in a process of its own, ready on entry; gives the endpoint, `http://127.0.0.1:PORT/v1`.
 
-    `context_tokens` is what prompt and answer may take together. The process ends when the
+    `context_tokens` is what prompt and answer may take together; with `embeddings` it embeds
+    instead of answering. The process ends when the
     pipe to it closes, so it cannot outlive the caller.
     """
     command = [sys.executable, "-m", __spec__.name, "--context-tokens", str(context_tokens)]
+    if embeddings:
+        command.append("--embeddings")
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -55,6 +58,7 @@ def main() -> None:
     """Serve until standard input closes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--context-tokens", type=int, default=4096)
+    parser.add_argument("--embeddings", action="store_true")
     arguments = parser.parse_args()
 
     # Imported here: it takes a second, which the context manager need not pay. It has no stubs.
@@ -70,6 +74,9 @@ def main() -> None:
     parameters.cache_ram_mib = 0
     parameters.warmup = False
     parameters.ui = False
+    if arguments.embeddings:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     sys.stdin.read()

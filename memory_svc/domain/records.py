@@ -24,6 +24,10 @@ class AttemptState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+LEDGER_CATEGORY = "ledger"
+"""Of the phase by which tidy itself lands."""
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
     """One try at a phase."""
@@ -75,3 +79,8 @@ class RunRecord:
     def landed(self) -> tuple[PhaseRecord, ...]:
         """Phases that landed, in order of slots."""
         return tuple(phase for phase in self.phases if phase.state is PhaseState.LANDED)
+
+    @property
+    def internal(self) -> bool:
+        """Whether it only kept the ledgers: that is no news for them."""
+        return all(phase.category == LEDGER_CATEGORY for phase in self.phases)

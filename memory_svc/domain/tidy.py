@@ -31,7 +31,7 @@ def recorded_runs(ledgers: Mapping[Kind, Ledger]) -> set[str]:
 
 def contents_of_run(record: RunRecord) -> tuple[Content, ...]:
     """One BUILD, and one DBG for each phase that was refused before it landed; none where none landed."""
-    if not record.landed:
+    if record.internal or not record.landed:
         return ()
     fixed = [phase for phase in record.landed if phase.refusals]
     return (_build(record), *(_debug(record, phase) for phase in fixed))

@@ -4,7 +4,6 @@ import pytest
 
 from autopack.errors import Reason
 from memory_svc.domain.redact import SECRET, redact, redact_record
-
 from tests.memory_svc.memory_samples import phase, refused, run
 
 SECRETS = [

@@ -12,7 +12,6 @@ from autopack.ledger.append_only import check_append_only
 from autopack.ledger.document import Ledger, empty, parse, render
 from autopack.ledger.entry import Kind
 from memory_svc.domain.tidy import contents_of_run, tidy
-
 from tests.memory_svc.memory_samples import SUBMITTED, ZERO_DIVISION, failed_phase, phase, refused, run
 
 TODAY = date(2026, 2, 1)

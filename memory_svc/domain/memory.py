@@ -1,0 +1,171 @@
+"""What the service does: keeps records, brings documents and index up to the ledgers, and recalls."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from autopack.ledger.document import parse
+from autopack.ledger.entry import LEDGERS, Kind
+from memory_svc.domain.documents import (
+    FILE_TYPES,
+    TRUSTED,
+    Document,
+    Passage,
+    Trust,
+    documents_of_ledgers,
+    documents_of_run,
+)
+from memory_svc.domain.index import Embedder, Point, VectorIndex
+from memory_svc.domain.recall import Hit, fuse, lift_successors, missing_successors, select
+from memory_svc.domain.records import RunRecord
+from memory_svc.domain.redact import redact_record
+from memory_svc.domain.settings import MemorySettings
+from memory_svc.domain.store import DocumentStore, LedgerRepository, ListedDocument
+from memory_svc.domain.tidy import recorded_runs
+
+CANDIDATES = 30
+"""Passages taken from each ranking."""
+EMBEDDED_AT_ONCE = 32
+"""Passages between two writes to the index."""
+EMBEDDED_IN_RECALL = 64
+"""Pending passages that one recall embeds at most; the next indexing embeds the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What an indexing did, in passages."""
+
+    chunks: int
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An answer, with the commit whose ledgers it knows."""
+
+    hits: tuple[Hit, ...]
+    commit: str = ""
+
+
+class Memory:
+    """Records and documents are the store's; the index is derived from them and may be lost at any time."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        index: VectorIndex,
+        embedder: Embedder,
+        repository: LedgerRepository,
+        settings: MemorySettings,
+    ) -> None:
+        self._store = store
+        self._index = index
+        self._embedder = embedder
+        self._repository = repository
+        self._settings = settings
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._pending_indexed: dict[str, int] = {}
+        """Version of each project whose pending passages are all in the index."""
+
+    async def record(self, record: RunRecord, request_id: str, request_digest: str) -> None:
+        """Keeps what happened in a run, without its secrets. Raises AlreadyExists `REQUEST_ID_REUSED`."""
+        redacted = await asyncio.to_thread(redact_record, record)
+        await self._store.save_record(redacted, request_id, request_digest)
+
+    async def index(self, project_id: str, commit: str, git_address: str, rebuild: bool) -> Indexed:
+        """Brings documents and index up to the ledgers at the commit.
+
+        Raises InvalidInput with the reasons why a ledger cannot be read.
+        """
+        paths = [about.path for about in LEDGERS.values()]
+        texts = await self._repository.read(project_id, commit, git_address, paths)
+        records = await self._store.records(project_id)
+
+        def derive() -> list[Document]:
+            ledgers = {kind: parse(kind, texts[about.path] or "") for kind, about in LEDGERS.items()}
+            tidied = recorded_runs(ledgers)
+            documents = [*documents_of_ledgers(ledgers)]
+            for record in records:
+                documents += documents_of_run(record, record.run_id in tidied)
+            return documents
+
+        documents = await asyncio.to_thread(derive)
+        async with self._lock(project_id):
+            if rebuild:
+                await self._store.clear(project_id)
+                await self._index.drop(project_id)
+            await self._store.replace(project_id, commit, documents)
+            if not self._settings.indexing:
+                return Indexed(0, 0, 0)
+            return await self._bring_up(project_id, frozenset(Trust))
+
+    async def recall(
+        self, project_id: str, query: str, top_k: int, max_chars: int, include_pending: bool
+    ) -> Recalled:
+        """Finds what is known, best first; 0 for a limit is the setting's. Where there is nothing to find, no
+        model is loaded and no index opened."""
+        state = await self._store.state(project_id)
+        trusts = frozenset(Trust) if include_pending else TRUSTED
+        if not self._settings.retrieval or not trusts & state.trusts:
+            return Recalled(())
+        if include_pending and self._settings.indexing:
+            await self._index_pending(project_id, state.version)
+        if not await self._index.count(project_id, trusts):
+            return Recalled((), state.commit)
+        (vector,) = await self._embedder.embed([query])
+        hits = fuse(await self._index.search(project_id, vector, query, trusts, CANDIDATES))
+        missing = missing_successors(hits)
+        found = await self._first_passages(project_id, missing) if missing else {}
+        hits = lift_successors(hits, found)
+        chosen = select(hits, top_k or self._settings.top_k, max_chars or self._settings.max_chars)
+        return Recalled(chosen, state.commit)
+
+    async def list_entries(
+        self, project_id: str, kind: Kind | None, before: str, limit: int
+    ) -> list[ListedDocument]:
+        """Ledger entries, newest first, pending ones before all others."""
+        file_types = [FILE_TYPES[kind]] if kind else list(FILE_TYPES.values())
+        return await self._store.page(project_id, file_types, before, limit)
+
+    def _lock(self, project_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(project_id, asyncio.Lock())
+
+    async def _index_pending(self, project_id: str, version: int) -> None:
+        # Nothing is embedded when a run ends, since most runs' records are tidied before anyone asks.
+        if self._pending_indexed.get(project_id) == version:
+            return
+        async with self._lock(project_id):
+            await self._bring_up(project_id, frozenset(Trust) - TRUSTED, EMBEDDED_IN_RECALL)
+            self._pending_indexed[project_id] = version
+
+    async def _bring_up(self, project_id: str, trusts: Collection[Trust], most: int | None = None) -> Indexed:
+        """Makes the index hold what the documents say, newest first; at most so many are embedded."""
+        documents = await self._store.documents(project_id, trusts)
+
+        def cut() -> dict[str, Passage]:
+            limit = self._settings.chunk_max_chars
+            return {
+                passage.passage_id: passage for document in documents for passage in document.passages(limit)
+            }
+
+        wanted = await asyncio.to_thread(cut)
+        present = await self._index.ids(project_id, trusts)
+        gone = present - wanted.keys()
+        if gone:
+            await self._index.remove(project_id, gone)
+        missing = [passage for passage_id, passage in wanted.items() if passage_id not in present][:most]
+        for start in range(0, len(missing), EMBEDDED_AT_ONCE):
+            await self._add(project_id, missing[start : start + EMBEDDED_AT_ONCE])
+        return Indexed(len(present) - len(gone) + len(missing), len(missing), len(gone))
+
+    async def _add(self, project_id: str, passages: Sequence[Passage]) -> None:
+        vectors = await self._embedder.embed([passage.text for passage in passages])
+        points = [Point(passage, vector) for passage, vector in zip(passages, vectors, strict=True)]
+        await self._index.upsert(project_id, points)
+
+    async def _first_passages(self, project_id: str, entry_ids: Collection[str]) -> dict[str, Passage]:
+        documents = await self._store.entries(project_id, entry_ids)
+        limit = self._settings.chunk_max_chars
+        return {document.entry_id: document.passages(limit)[0] for document in documents}
