@@ -56,14 +56,19 @@ def prepare_socket(path: Path) -> None:
                 str(path.parent),
             )
         )
-    if path.exists():
+    if not path.exists():
+        return
+    if path.is_socket():
         with socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
             try:
                 probe.connect(str(path))
             except ConnectionRefusedError:
                 path.unlink()  # left by a server that died
                 return
-        raise in_use(f"{UNIX}{path}")
+            except BlockingIOError:
+                pass  # alive, and busy
+    raise in_use(f"{UNIX}{path}")
 
 
 def in_use(address: str) -> FailedPrecondition:

@@ -27,8 +27,13 @@ async def _follow(
     metadata.add(API_VERSION_KEY, API_VERSION)
     method = details.method
     span = client_span(method.decode() if isinstance(method, bytes) else method, metadata)
-    limits = [default_seconds if details.timeout is None else details.timeout, remaining_seconds()]
-    timeout = min(limit for limit in limits if limit is not None)
+    timeout = default_seconds if details.timeout is None else details.timeout
+    remaining = remaining_seconds()
+    if remaining is not None:
+        timeout = min(timeout, remaining)
+        if not remaining:  # gRPC rounds a deadline up, and might still make the call
+            span.end(grpc.StatusCode.DEADLINE_EXCEEDED)
+            raise _late(span.path)
     try:
         call = await continuation(
             grpc.aio.ClientCallDetails(
@@ -41,6 +46,13 @@ async def _follow(
         raise
     call.add_done_callback(lambda ended: _end(span, ended))
     return call
+
+
+def _late(path: str) -> grpc.aio.AioRpcError:
+    nothing = grpc.aio.Metadata()
+    return grpc.aio.AioRpcError(
+        grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing, f"no time is left to call {path}", None
+    )
 
 
 def _end(span: CallSpan, call: Call) -> None:

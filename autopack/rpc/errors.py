@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from autopack.api.reason.v1 import reason_pb2
@@ -137,18 +138,21 @@ def to_exception(error: grpc.aio.AioRpcError) -> AutopackError:
     Where it gave none (nothing answers, the deadline passed), the status code is the reason.
     """
     code = error.code()
+    kind, name, fix = _FOREIGN.get(code, (_CLASS_OF.get(code, Internal), code.name, ""))
     reasons: list[Reason] = []
     retry_after: float | None = None
-    for detail in _details(error):
-        reason, retry = reason_pb2.Reason(), error_details_pb2.RetryInfo()
-        if detail.Unpack(reason):
-            reasons += reasons_from_proto([reason])
-        elif detail.Unpack(retry):
-            retry_after = retry.retry_delay.ToMilliseconds() / 1000
-    kind, name, fix = _FOREIGN.get(code, (_CLASS_OF.get(code, Internal), code.name, ""))
+    try:
+        for detail in _details(error):
+            reason, retry = reason_pb2.Reason(), error_details_pb2.RetryInfo()
+            if detail.Unpack(reason):
+                reasons += reasons_from_proto([reason])
+            elif detail.Unpack(retry):
+                retry_after = retry.retry_delay.ToMilliseconds() / 1000
+    except DecodeError:  # not ours: the status code says enough
+        reasons = []
     if not reasons:
         reasons = [Reason(name, error.details() or "the call failed without a word", fix)]
-    return _CLASS_OF.get(code, kind)(*reasons, retry_after_seconds=retry_after)
+    return kind(*reasons, retry_after_seconds=retry_after)
 
 
 def _details(error: grpc.aio.AioRpcError) -> Iterable[AnyMessage]:

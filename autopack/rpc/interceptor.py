@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 import grpc
 
 from autopack.errors import AutopackError, Internal, Reason, ResourceExhausted, Unavailable
-from autopack.rpc.deadline import deadline_after
+from autopack.rpc.deadline import MARGIN_SECONDS, deadline_after
 from autopack.rpc.errors import STATUS_KEY, status_code, to_exception, to_status
 from autopack.rpc.tracing import CallSpan, server_span
 from autopack.rpc.validation import validate
@@ -116,7 +116,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # 
                 if task in self._interrupted:
                     await _abort(context, _stopping(path), span)
                 remaining = context.time_remaining()
-                late = remaining is not None and remaining <= 0
+                # The client's clock ends the call a little before the server's does.
+                late = remaining is not None and remaining < MARGIN_SECONDS
                 span.end(grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED)
                 raise
             except grpc.aio.AbortError:

@@ -5,15 +5,16 @@ import faulthandler
 import inspect
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from autopack.rpc.server import Server
 
 logger = logging.getLogger(__name__)
 
-CLOSE_SECONDS = 20.0
-"""Time for all closers, after the drain; then the stacks are dumped and the process ends."""
+CLOSE_SECONDS = 30.0
+"""Time for all closers, with a drain among them; then the stacks are dumped and the process ends."""
 
 Closer = Callable[[], Awaitable[None] | None]
 
@@ -27,34 +28,42 @@ class RunningService:
     """Stops the server and closes all that it stands on."""
 
 
-async def wait_for_signal() -> None:
-    """Returns at SIGTERM or SIGINT; a second signal then ends the process in the usual way."""
+@contextmanager
+def stop_signal() -> Iterator[asyncio.Event]:
+    """Within it, SIGTERM and SIGINT set the event; after it they end the process as usual."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
     try:
-        await stop.wait()
+        yield stop
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
 
 
-async def serve(server: Server, *closers: Closer) -> None:
-    """Serves until SIGTERM or SIGINT, then drains and calls the closers in order.
+async def wait_for_signal() -> None:
+    """Returns at SIGTERM or SIGINT; a second signal then ends the process as usual."""
+    with stop_signal() as stop:
+        await stop.wait()
 
-    A closer that fails is logged and the next one is called; the first failure is raised
-    at the end. A synchronous closer is called in a thread.
-    """
+
+async def serve(server: Server, *closers: Closer) -> None:
+    """Serves until SIGTERM or SIGINT, then drains and closes all as `close_all` does."""
     try:
-        await server.start()
-        await wait_for_signal()
+        with stop_signal() as stop:
+            await server.start()
+            await stop.wait()
     finally:
         await close_all(server.stop, *closers, seconds=server.drain_seconds + CLOSE_SECONDS)
 
 
 async def close_all(*closers: Closer, seconds: float = CLOSE_SECONDS) -> None:
-    """Calls every closer; if that hangs, an alarm dumps all stacks and ends the process."""
+    """Calls every closer in order; if that hangs, an alarm dumps all stacks and ends the process.
+
+    A closer that fails is logged, the next one is called, and the first failure is raised
+    at the end. A synchronous closer is called in a thread.
+    """
     failures: list[Exception] = []
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
@@ -62,8 +71,8 @@ async def close_all(*closers: Closer, seconds: float = CLOSE_SECONDS) -> None:
             try:
                 if inspect.iscoroutinefunction(closer):
                     await closer()
-                else:
-                    await asyncio.to_thread(closer)
+                elif inspect.isawaitable(pending := await asyncio.to_thread(closer)):
+                    await pending
             except Exception as error:
                 logger.exception("closing failed")
                 failures.append(error)
