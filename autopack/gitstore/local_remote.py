@@ -94,7 +94,7 @@ class LocalRemote:
         repository = self._open()
         notices = list(content_notices(self._source(repository), commit))
         at_commit = not repository.head_is_unborn and str(repository.head.target) == commit
-        changed = work_tree.changed_paths(repository) if at_commit and not repository.is_bare else []
+        changed = work_tree.changed_paths(repository) if at_commit else []
         if changed:
             found = f"{len(changed)} files are not as committed, {changed[0]} among them: only commits count"
             fix = "commit them if the run needs them"

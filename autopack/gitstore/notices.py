@@ -6,6 +6,8 @@ from autopack.errors import Reason
 from autopack.gitstore.objects import GITLINK
 from autopack.gitstore.store import GitStore
 
+_ATTRIBUTES_LIMIT = 1_000_000
+
 
 def content_notices(store: GitStore, commit: str) -> Iterator[Reason]:
     """`SUBMODULES` and `LFS_POINTERS`, where the commit has them."""
@@ -18,8 +20,9 @@ def content_notices(store: GitStore, commit: str) -> Iterator[Reason]:
             path=submodules[0],
         )
     for entry in store.entries(commit):
-        name = entry.path.rpartition("/")[2]
-        if name == ".gitattributes" and b"filter=lfs" in store.read_blob(entry.oid):
+        if entry.path.rpartition("/")[2] != ".gitattributes" or store.size(entry.oid) > _ATTRIBUTES_LIMIT:
+            continue
+        if b"filter=lfs" in store.read_blob(entry.oid):
             yield Reason(
                 "LFS_POINTERS",
                 f"files that {entry.path} hands to Git LFS are pointers for a run",

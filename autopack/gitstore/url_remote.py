@@ -15,7 +15,7 @@ from autopack.gitstore.store import GitStore
 SCHEMES = ("https", "http", "ssh", "git")
 TRANSFER_SECONDS = 600.0
 LIST_SECONDS = 60.0
-_SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w][\w.-]*):(?!//)[^-\s].*")
+_SCP = re.compile(r"(?:[\w.-]+@)?(?P<host>[\w][\w.-]*):(?!//|:)[^-\s].*")
 _CHECKED = "refs/autopack/remote/"
 """Where branches and tags of the remote are kept that were looked through for a commit."""
 # fsck's complaints about what old tools wrote; they mean no harm.

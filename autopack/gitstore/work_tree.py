@@ -30,8 +30,27 @@ def _is_bare(common: Path) -> bool:
     return open_repository(common).is_bare
 
 
+def root(repository: pygit2.Repository) -> Path | None:
+    """The directory of a repository's files, None if it has none of its own.
+
+    Configuration can name any directory (`core.worktree`); it counts if its `.git` leads back here.
+    """
+    if repository.is_bare:
+        return None
+    place = Path(repository.workdir)
+    link = place / ".git"
+    try:
+        if link.is_file():
+            link = place / link.read_text().removeprefix("gitdir:").strip()
+        return place if link.samefile(repository.path) else None
+    except OSError:
+        return None
+
+
 def changed_paths(repository: pygit2.Repository) -> list[str]:
     """Files that are not as committed, untracked ones included, sorted."""
+    if root(repository) is None:
+        return []
     return sorted(path for path, status in repository.status().items() if status not in _CHANGED_IGNORED)
 
 
@@ -55,6 +74,8 @@ def move(git_directory: Path, ref: str, old: str, new: str) -> None:
         )
     if "core.sparsecheckout" in config and config.get_bool("core.sparsecheckout"):
         raise refusal(ref, git_directory, "it is a sparse checkout", f"git merge --ff-only {new}")
+    if root(repository) is None:
+        raise refusal(ref, git_directory, "its files are in another place", f"git merge --ff-only {new}")
     if (git_directory / "index.lock").exists():
         raise refusal(ref, git_directory, "another git command runs in it", "wait for it, then " + fix)
     try:

@@ -272,6 +272,38 @@ def test_nothing_that_a_repository_brings_is_executed(
     assert executed.exists(), "the trap must be one"
 
 
+def test_files_outside_the_repository_are_not_its_work_tree(
+    repository: Path, tmp_path: Path, store: GitStore
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "src").mkdir(parents=True)
+    for name in ("a.txt", "src/b.txt"):
+        (elsewhere / name).write_bytes((repository / name).read_bytes())
+    git(repository, "config", "core.worktree", str(elsewhere))
+    remote = LocalRemote(repository)
+    base = bring(store, remote)
+    head = change(store, base, Edit("a.txt", b"3\n"))
+    (elsewhere / "secret").touch()
+
+    assert notices(remote) == []
+    reason = refusal(remote.move_branch, store, "refs/heads/main", head, base)
+    assert reason.code == "TARGET_CHECKED_OUT"
+    assert (elsewhere / "a.txt").read_text() == "2\n"
+
+
+def test_a_submodules_own_checkout_is_its_work_tree(
+    repository: Path, tmp_path: Path, store: GitStore
+) -> None:
+    git(tmp_path, "init", "-q", "outer")
+    git(tmp_path / "outer", "submodule", "--quiet", "add", str(repository), "sub")
+    remote = LocalRemote(tmp_path / "outer/sub")
+    base = bring(store, remote, "HEAD")
+    head = change(store, base, Edit("a.txt", b"3\n"))
+
+    remote.move_branch(store, "refs/heads/main", head, base)
+    assert (tmp_path / "outer/sub/a.txt").read_text() == "3\n"
+
+
 def test_replaced_commits_are_seen_as_they_were(repository: Path, store: GitStore) -> None:
     first = git(repository, "rev-parse", "main~1")
     git(repository, "replace", "main", "main~1")
