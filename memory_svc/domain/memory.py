@@ -29,12 +29,14 @@ CANDIDATES = 30
 EMBEDDED_AT_ONCE = 32
 """Passages between two writes to the index."""
 EMBEDDED_IN_RECALL = 64
-"""Pending passages that one recall embeds at most; the next indexing embeds the rest."""
+"""Pending passages that one recall embeds at most, newest first; the next one goes on."""
+
+PENDING = frozenset(Trust) - TRUSTED
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What an indexing did, in passages."""
+    """What an indexing did to the passages of ledger entries."""
 
     chunks: int
     added: int
@@ -99,7 +101,9 @@ class Memory:
             await self._store.replace(project_id, commit, documents)
             if not self._settings.indexing:
                 return Indexed(0, 0, 0)
-            return await self._bring_up(project_id, frozenset(Trust))
+            # Pending passages wait for someone to ask for them: most runs are tidied before that.
+            await self._bring_up(project_id, PENDING, most=0)
+            return await self._bring_up(project_id, TRUSTED)
 
     async def recall(
         self, project_id: str, query: str, top_k: int, max_chars: int, include_pending: bool
@@ -133,15 +137,15 @@ class Memory:
         return self._locks.setdefault(project_id, asyncio.Lock())
 
     async def _index_pending(self, project_id: str, version: int) -> None:
-        # Nothing is embedded when a run ends, since most runs' records are tidied before anyone asks.
         if self._pending_indexed.get(project_id) == version:
             return
         async with self._lock(project_id):
-            await self._bring_up(project_id, frozenset(Trust) - TRUSTED, EMBEDDED_IN_RECALL)
+            indexed = await self._bring_up(project_id, PENDING, most=EMBEDDED_IN_RECALL)
+        if indexed.added < EMBEDDED_IN_RECALL:
             self._pending_indexed[project_id] = version
 
     async def _bring_up(self, project_id: str, trusts: Collection[Trust], most: int | None = None) -> Indexed:
-        """Makes the index hold what the documents say, newest first; at most so many are embedded."""
+        """Makes the index hold what the documents say; embeds at most so many passages, newest first."""
         documents = await self._store.documents(project_id, trusts)
 
         def cut() -> dict[str, Passage]:
