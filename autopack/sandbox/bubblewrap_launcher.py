@@ -8,7 +8,7 @@ from pathlib import Path
 from autopack.sandbox.bubblewrap_processes import BubblewrapProcesses
 from autopack.sandbox.cgroups import Cgroup
 from autopack.sandbox.port import Command, Limits
-from autopack.sandbox.rlimits import prlimit_arguments
+from autopack.sandbox.rlimits import prlimit_arguments, resource_limits
 from autopack.sandbox.seccomp import programs
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.system_files import (
@@ -20,7 +20,7 @@ from autopack.sandbox.system_files import (
     base_environment,
     network_settings,
 )
-from autopack.sandbox.workspace import MEGABYTE, Launch, shell_line
+from autopack.sandbox.workspace import MEGABYTE, Launch, memory_file, shell_line
 
 ROOT = "/workspace"
 REPORTS = "/run/autopack/reports"
@@ -68,7 +68,7 @@ class BubblewrapLauncher:
         descriptors = [processes.writer]
         options = ["--json-status-fd", str(processes.writer)]
         for program in programs("any"):
-            descriptors.append(_memory_file(program))
+            descriptors.append(memory_file(program))
             options += ["--add-seccomp-fd", str(descriptors[-1])]
         arguments = [
             *_isolation(command.network),
@@ -79,17 +79,15 @@ class BubblewrapLauncher:
             arguments += ["--ro-bind", str(source), target]
         arguments += ["--remount-ro", "/", "--chdir", ROOT]
         # By descriptor: other users of the machine could read the command's environment in our arguments.
-        descriptors.append(_memory_file(b"".join(os.fsencode(argument) + b"\0" for argument in arguments)))
+        descriptors.append(memory_file(b"".join(os.fsencode(argument) + b"\0" for argument in arguments)))
         options += ["--args", str(descriptors[-1])]
-        limited = [
-            "prlimit",
-            *prlimit_arguments(limits, memory_too=cgroup is None or not cgroup.limits_memory),
-        ]
+        limited = resource_limits(limits, memory_too=cgroup is None or not cgroup.limits_memory)
         argv = [
             str(self._view.bubblewrap),
             *options,
             "--",
-            *limited,
+            "prlimit",
+            *prlimit_arguments(limited),
             SHELL,
             "-ec",
             shell_line(command.line),
@@ -112,7 +110,7 @@ class BubblewrapLauncher:
                 self._staged += 1
                 place = self._directory / f"read-only-{self._staged}"
                 place.mkdir() if source.is_dir() else place.touch()
-                await self._spawner.stage(source, place)
+                await self._spawner.stage(source, place, self._spawner.identity)
                 sources[target] = place
         return sorted(sources.items())
 
@@ -160,10 +158,3 @@ def join_cgroups(cgroup: Cgroup | None, argv: Sequence[str]) -> Sequence[str]:
         return argv
     files = [str(path) for path in cgroup.join_files]
     return ["/bin/sh", "-c", _JOIN_CGROUPS, "sh", str(len(files)), *files, *argv]
-
-
-def _memory_file(contents: bytes) -> int:
-    descriptor = os.memfd_create("autopack", os.MFD_CLOEXEC)
-    os.write(descriptor, contents)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

@@ -7,8 +7,8 @@ import os
 import signal
 from typing import Any
 
-from autopack.sandbox.descendants import descendants, signal_all
 from autopack.sandbox.process import Ended
+from autopack.sandbox.supervisor.descendants import descendants, signal_all
 
 
 class BubblewrapProcesses:

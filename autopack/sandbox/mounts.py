@@ -2,13 +2,16 @@
 
 import ctypes
 import os
+import stat
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _CLONE_NEWNS = 0x20000
 _MS_REC, _MS_SLAVE = 1 << 14, 1 << 19
+_MS_NOSUID, _MS_NODEV = 2, 4
 _MNT_DETACH = 2
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _OPEN_TREE_CLONE, _OPEN_TREE_CLOEXEC = 1, os.O_CLOEXEC
@@ -46,6 +49,7 @@ def open_id_mapping(uid: tuple[int, int], gid: tuple[int, int]) -> int:
         ["unshare", "--user", "--", "sh", "-c", "echo; read -r line"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
     ) as holder:
         assert holder.stdin is not None
@@ -60,42 +64,82 @@ def open_id_mapping(uid: tuple[int, int], gid: tuple[int, int]) -> int:
             holder.stdin.close()
 
 
-def bind_read_only(source: Path, target: Path, id_mapping: int | None) -> None:
-    """Mount `source` on `target` with its ids mapped, in the calling thread's mount namespace."""
-    flags = _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | (_AT_RECURSIVE if id_mapping is None else 0)
+def clone_read_only(source: Path, id_mapping: int | None) -> int:
+    """A descriptor of a mount, attached nowhere yet, that shows `source` read-only and with its ids mapped.
+
+    Without a mapping it shows what is mounted below `source`, too. Raises OSError where ids cannot be mapped.
+    """
+    recursive = _AT_RECURSIVE if id_mapping is None else 0
     tree = _check(
-        _libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, os.fsencode(source), ctypes.c_uint(flags)),
+        _libc.syscall(
+            _SYS_OPEN_TREE,
+            _AT_FDCWD,
+            os.fsencode(source),
+            ctypes.c_uint(_OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC | recursive),
+        ),
         f"open_tree({source})",
     )
+    attributes = _MountAttributes(_MOUNT_ATTR_RDONLY, 0, 0, 0)
+    if id_mapping is not None:
+        attributes.set |= _MOUNT_ATTR_IDMAP
+        attributes.user_namespace = id_mapping
     try:
-        attributes = _MountAttributes(_MOUNT_ATTR_RDONLY, 0, 0, 0)
-        if id_mapping is not None:
-            attributes.set |= _MOUNT_ATTR_IDMAP
-            attributes.user_namespace = id_mapping
         _check(
             _libc.syscall(
                 _SYS_MOUNT_SETATTR,
                 tree,
                 b"",
-                ctypes.c_uint(_AT_EMPTY_PATH | (_AT_RECURSIVE if id_mapping is None else 0)),
+                ctypes.c_uint(_AT_EMPTY_PATH | recursive),
                 ctypes.byref(attributes),
                 ctypes.c_size_t(ctypes.sizeof(attributes)),
             ),
             f"mount_setattr({source})",
         )
-        _check(
-            _libc.syscall(
-                _SYS_MOVE_MOUNT,
-                tree,
-                b"",
-                _AT_FDCWD,
-                os.fsencode(target),
-                ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH),
-            ),
-            f"move_mount({target})",
-        )
-    finally:
+    except OSError:
         os.close(tree)
+        raise
+    return tree
+
+
+def attach(tree: int, target: Path) -> None:
+    """Mount what `clone_read_only` gave on `target`, in the calling thread's mount namespace."""
+    _check(
+        _libc.syscall(
+            _SYS_MOVE_MOUNT,
+            tree,
+            b"",
+            _AT_FDCWD,
+            os.fsencode(target),
+            ctypes.c_uint(_MOVE_MOUNT_F_EMPTY_PATH),
+        ),
+        f"move_mount({target})",
+    )
+
+
+def expose(paths: Sequence[Path]) -> None:
+    """Make directories below closed ones (/root) reachable to all, in the calling thread's namespace.
+
+    The closed directory is covered by an empty one in which nothing but these directories appears.
+    """
+    trees = [(path, clone_read_only(path, None), _closed_above(path)) for path in paths]
+    for cover in {closed for _, _, closed in trees if closed is not None}:
+        flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV)
+        _check(
+            _libc.mount(b"tmpfs", os.fsencode(cover), b"tmpfs", flags, b"mode=755,size=1m"), f"mount({cover})"
+        )
+    for path, tree, closed in trees:
+        if closed is not None:
+            path.mkdir(parents=True, exist_ok=True)
+            attach(tree, path)
+        os.close(tree)
+
+
+def _closed_above(path: Path) -> Path | None:
+    """The topmost directory on the way to `path` that not everybody may pass."""
+    for directory in (*reversed(path.parents), path):
+        if not directory.stat().st_mode & stat.S_IXOTH:
+            return directory
+    return None
 
 
 def unmount(target: Path) -> None:

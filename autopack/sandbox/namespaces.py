@@ -52,6 +52,7 @@ class NamespacesSandbox:
                 OverlayTree(base, upper, self._spawner.identity),
                 BubblewrapLauncher(view, self._spawner, directory, source, upper, work),
                 self._spawner,
+                self._spawner.identity,
                 self._site,
             )
 
@@ -85,7 +86,7 @@ class NamespacesSandbox:
             return source
         await asyncio.to_thread(place.mkdir)
         try:
-            await self._spawner.stage(source, place)
+            await self._spawner.stage(source, place, self._spawner.identity)
         except OSError as error:
             raise Unavailable(
                 Reason(

@@ -9,19 +9,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from autopack.errors import AutopackError
-from autopack.sandbox import landlock_calls
 from autopack.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
 from autopack.sandbox.capabilities import Capabilities, Fact
-from autopack.sandbox.cgroups import CgroupSite, find_site
-from autopack.sandbox.identity import Identity, choose_identity
-from autopack.sandbox.namespaces import NamespacesSandbox
-from autopack.sandbox.port import Command, Limits, Sandbox, Tier
-from autopack.sandbox.seccomp import programs
-from autopack.sandbox.spawner import process_spawner
-from autopack.sandbox.state_directory import choose_parent
+from autopack.sandbox.cgroups import CgroupSite
+from autopack.sandbox.identity import Identity
+from autopack.sandbox.port import Command, Limits, Tier
+from autopack.sandbox.seccomp import programs as filters
+from autopack.sandbox.supervisor import kernel
 from autopack.sandbox.system_files import programs_missing
+from autopack.sandbox.tiers import LEAST_LANDLOCK, create, machine
 
 _SECONDS = 20.0
+_TRIAL = "printf after >file; echo $((6 * 7))"
 
 # (file, value that refuses, what it means, how to mend it)
 _SWITCHES = (
@@ -59,31 +58,22 @@ def _probe_of(process: int) -> Capabilities:
         return thread.submit(lambda: asyncio.run(_probe())).result()
 
 
-@lru_cache(maxsize=1)
-def machine(process: int) -> tuple[Identity, CgroupSite]:
-    """Whom sandboxes run as and where their control groups are made, chosen once per process."""
-    del process
-    return choose_identity(), find_site()
-
-
 async def _probe() -> Capabilities:
-    identity, site = machine(os.getpid())
-    facts = [
-        _try_bubblewrap(),
-        _try_seccomp(),
-        _try_programs(identity),
-        _other_user(identity),
-        *_cgroups(site),
-        landlock_calls.fact(),
-    ]
+    identity, site = machine()
+    seccomp, programs = _try_seccomp(), _try_programs(identity)
+    bubblewrap, landlock = _try_bubblewrap(), _try_landlock()
+    facts = [bubblewrap, seccomp, programs, _other_user(identity), *_cgroups(site), landlock]
     tiers: list[Tier] = []
-    if all(fact.holds for fact in facts[:3]):
-        parent = choose_parent(None, identity.switched)
-        facts.append(
-            await _try_tier(NamespacesSandbox(process_spawner(identity), site, parent), _why_no_namespaces)
-        )
+    if bubblewrap.holds and seccomp.holds and programs.holds:
+        facts.append(await _try_tier("namespaces", _why_no_namespaces))
         if facts[-1].holds:
             tiers.append("namespaces")
+    if landlock.holds and seccomp.holds and programs.holds:
+        facts[facts.index(landlock)] = landlock = await _try_tier(
+            "landlock", _why_no_landlock, landlock.detail
+        )
+        if landlock.holds:
+            tiers.append("landlock")
     return Capabilities(tuple(tiers), tuple(facts))
 
 
@@ -98,11 +88,11 @@ def _try_bubblewrap() -> Fact:
 
 def _try_seccomp() -> Fact:
     try:
-        count = sum(len(program) // 8 for program in programs("any"))
+        count = sum(len(program) // 8 for kind in ("any", "internet", "none") for program in filters(kind))
     except (ImportError, OSError, RuntimeError) as error:
         fix = "sudo apt-get install libseccomp2"
         return Fact("seccomp", False, f"the filter cannot be compiled: {error}", fix)
-    return Fact("seccomp", True, f"filter of {count} instructions")
+    return Fact("seccomp", True, f"three filters of {count} instructions together")
 
 
 def _try_programs(identity: Identity) -> Fact:
@@ -138,24 +128,40 @@ def _cgroups(site: CgroupSite) -> tuple[Fact, Fact]:
     )
 
 
-async def _try_tier(sandbox: Sandbox, why_not: Callable[[str], Fact]) -> Fact:
+def _try_landlock() -> Fact:
+    version = kernel.landlock_version()
+    if version >= LEAST_LANDLOCK:
+        return Fact("landlock", True, f"version {version} of Landlock's interface")
+    found = f"version {version} of Landlock's interface" if version else "no Landlock, or it is switched off"
+    return Fact(
+        "landlock",
+        False,
+        f"the kernel ({os.uname().release}) has {found}",
+        "boot a kernel from 6.2 on with landlock among the security modules (`lsm=landlock,...`)",
+    )
+
+
+async def _try_tier(tier: Tier, why_not: Callable[[str], Fact], found: str = "") -> Fact:
     """Open, write, run and read back through the tier itself."""
     with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
         base = _trial_base(directory)
         try:
-            async with sandbox.open(base) as workspace:
-                result = await workspace.run(Command("printf after >file; echo $((6 * 7))"), Limits(_SECONDS))
-                changes = await workspace.changes()
+            sandbox = await asyncio.to_thread(create, tier)
+            try:
+                async with sandbox.open(base) as workspace:
+                    result = await workspace.run(Command(_TRIAL), Limits(_SECONDS))
+                    changes = await workspace.changes()
+            finally:
+                await sandbox.close()
         except (AutopackError, OSError, TimeoutError) as error:
             return why_not(str(error))
-        finally:
-            await sandbox.close()
     if (
         result.exit_code == 0
         and result.output == b"42\n"
         and [edit.contents for edit in changes] == [b"after"]
     ):
-        return Fact(sandbox.tier, True, "a command ran, wrote, and was read back")
+        detail = "a command ran, wrote, and was read back"
+        return Fact(tier, True, f"{found}: {detail}" if found else detail)
     return why_not(
         f"a trial command ended with {result.exit_code}: {result.output[-300:].decode(errors='replace')}"
     )
@@ -177,3 +183,7 @@ def _why_no_namespaces(message: str) -> Fact:
             continue
     fix = "in a container: allow it user namespaces and mounts (seccomp, AppArmor, unmasked /proc)"
     return Fact("namespaces", False, message, fix)
+
+
+def _why_no_landlock(message: str) -> Fact:
+    return Fact("landlock", False, message, "in a container: allow it the landlock and seccomp system calls")

@@ -8,10 +8,12 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from resource import struct_rusage
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from autopack.sandbox.output import Tail
 from autopack.sandbox.port import Limits
+
+T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
 """Between SIGTERM and SIGKILL."""
@@ -87,11 +89,11 @@ async def run_process(start: Start, tree: ProcessTree, limits: Limits, watch: Wa
         os.close(reader)
 
 
-async def finish(work: Awaitable[None]) -> None:
+async def finish(work: Awaitable[T]) -> T:
     """Await `work` to its end even when cancelled, then let the cancellation go on."""
     task = asyncio.ensure_future(work)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
         while not task.done():
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""The limits that the kernel keeps for each process, as arguments of `prlimit`."""
+"""The limits that the kernel keeps for each process."""
 
 import math
 import os
@@ -10,7 +10,7 @@ _EXTRA_PROCESSES = 2
 """The sandbox's own first process, and room for the one that a shell replaces itself with."""
 
 
-def prlimit_arguments(limits: Limits, memory_too: bool) -> list[str]:
+def resource_limits(limits: Limits, memory_too: bool) -> dict[str, int]:
     """Hard limits for the command and all that it starts; memory (private data) where no cgroup limits it."""
     values = {
         "core": 0,
@@ -22,4 +22,9 @@ def prlimit_arguments(limits: Limits, memory_too: bool) -> list[str]:
     }
     if memory_too:
         values["data"] = limits.memory_mb * _MEGABYTE
+    return values
+
+
+def prlimit_arguments(values: dict[str, int]) -> list[str]:
+    """The same for the program `prlimit`."""
     return [f"--{name}={value}:{value}" for name, value in values.items()]

@@ -29,14 +29,19 @@ class Spawner:
     that lives as long as the process.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, exposed: Sequence[Path] = ()) -> None:
+        """Raises OSError where a mount that root should be able to make is refused.
+
+        `exposed` directories can be reached by every user from the started processes.
+        """
         self.identity = identity
         self.staging = identity.switched and may_mount()
-        """Whether `stage` works: we are root and may mount."""
+        """Whether mounts can be made for started processes: we are root and may."""
         self._mappings: dict[tuple[int, int], int] = {}
         self._executor = ThreadPoolExecutor(1, "autopack-spawner")
         if self.staging:
             self._executor.submit(mounts.enter_private_mount_namespace).result()
+            self._executor.submit(mounts.expose, exposed).result()
 
     async def start(
         self, argv: Sequence[str], output: int, pass_fds: Sequence[int] = ()
@@ -65,22 +70,38 @@ class Spawner:
                 await asyncio.to_thread(process.wait)
             raise
 
-    async def stage(self, source: Path, target: Path) -> None:
-        """Mount `source` read-only on `target`, where only started processes see it, as the identity's own.
+    async def stage(
+        self, source: Path, target: Path, identity: Identity, seen_by: "Spawner | None" = None
+    ) -> None:
+        """Mount `source` read-only on `target`, where only started processes see it, as `identity`'s own.
 
-        Raises OSError where the file system of `source` cannot map ids.
+        `seen_by` is a spawner that can see `source` if this one cannot. Raises OSError where the file
+        system of `source` cannot map ids.
         """
+        origin = seen_by or self
+        view = await origin._run(lambda: origin._view(source, identity))
 
-        def work() -> None:
-            status = source.stat()
-            owner = (status.st_uid, status.st_gid)
-            if owner not in self._mappings:
-                self._mappings[owner] = mounts.open_id_mapping(
-                    (owner[0], self.identity.uid), (owner[1], self.identity.gid)
-                )
-            mounts.bind_read_only(source, target, self._mappings[owner])
+        def attach() -> None:
+            try:
+                mounts.attach(view, target)
+            finally:
+                os.close(view)
 
-        await self._run(work)
+        await self._run(attach)
+
+    def _view(self, source: Path, identity: Identity) -> int:
+        status = source.stat()
+        owner = (status.st_uid, status.st_gid)
+        mapping = self._mappings.get(owner) if identity == self.identity else None
+        if mapping is None:
+            mapping = mounts.open_id_mapping((owner[0], identity.uid), (owner[1], identity.gid))
+            if identity == self.identity:
+                self._mappings[owner] = mapping
+        try:
+            return mounts.clone_read_only(source, mapping)
+        finally:
+            if identity != self.identity:
+                os.close(mapping)
 
     async def unstage(self, target: Path) -> None:
         """Undo `stage`."""
@@ -97,11 +118,12 @@ class Spawner:
         return ["setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--", *argv]
 
 
-@lru_cache(maxsize=1)
-def _spawner_of(process: int, identity: Identity) -> Spawner:
-    return Spawner(identity)
+@lru_cache(maxsize=2)
+def _spawner_of(process: int, identity: Identity, exposed: tuple[Path, ...]) -> Spawner:
+    del process  # another one after a fork
+    return Spawner(identity, exposed)
 
 
-def process_spawner(identity: Identity) -> Spawner:
-    """The spawner of this process (another one after a fork)."""
-    return _spawner_of(os.getpid(), identity)
+def process_spawner(identity: Identity, exposed: Sequence[Path] = ()) -> Spawner:
+    """The spawner of this process that exposes these directories."""
+    return _spawner_of(os.getpid(), identity, tuple(exposed))

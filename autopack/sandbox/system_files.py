@@ -69,6 +69,12 @@ def find_system_files() -> SystemFiles:
     return SystemFiles(tuple(directories), tuple(links), pythons, search_path)
 
 
+def settings(network: bool) -> tuple[Path, ...]:
+    """Files and directories of the host's /etc that everybody may read and libraries want to."""
+    names = (*_SETTINGS, *_WRITTEN, *(_NETWORK_SETTINGS if network else ()))
+    return tuple(path.resolve() for name in names if (path := Path("/etc", name)).exists())
+
+
 def network_settings() -> tuple[Path, ...]:
     """Files of /etc that commands with a network need besides; their contents may be elsewhere."""
     return tuple(path for name in _NETWORK_SETTINGS if (path := Path("/etc", name)).exists())

@@ -47,13 +47,16 @@ def list_directory(directory: bytes) -> list[bytes]:
 
 
 def files_below(directory: bytes, prefix: bytes = b"") -> Iterator[bytes]:
-    """Paths of all that is no directory, relative to `directory`, each after `prefix`."""
+    """Paths of all that is no directory, relative to `directory`, each after `prefix`.
+
+    What lies too deep to be opened by name is not looked into: its directory is given instead.
+    """
     pending = [b""]
     while pending:
         inner = pending.pop()
         for name in list_directory(os.path.join(directory, inner) if inner else directory):
             path = inner + b"/" + name if inner else name
-            if is_directory(lstat(directory + b"/" + path)):
+            if len(path) <= MAXIMUM_PATH_BYTES and is_directory(lstat(directory + b"/" + path)):
                 pending.append(path)
             else:
                 yield prefix + path

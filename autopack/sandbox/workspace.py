@@ -14,6 +14,7 @@ from autopack.errors import InvalidInput, Reason, Unavailable
 from autopack.gitstore.write_path import Edit
 from autopack.sandbox.cgroups import Cgroup, CgroupSite
 from autopack.sandbox.disk_usage import TooDeep, bytes_used, bytes_used_by_deleted_files
+from autopack.sandbox.identity import Identity
 from autopack.sandbox.port import Command, Limits, Result
 from autopack.sandbox.process import Ended, ProcessTree, finish, run_process
 from autopack.sandbox.spawner import Spawner
@@ -76,6 +77,7 @@ class ContainedWorkspace:
         tree: WorkTree,
         launcher: Launcher,
         spawner: Spawner,
+        identity: Identity,
         site: CgroupSite,
     ) -> None:
         self._root = launcher.root
@@ -84,6 +86,7 @@ class ContainedWorkspace:
         self._tree = tree
         self._launcher = launcher
         self._spawner = spawner
+        self._identity = identity
         self._site = site
         self._lock = asyncio.Lock()
         self._runs = 0
@@ -134,7 +137,7 @@ class ContainedWorkspace:
         named = (self._root, self._launcher.reports_seen_at or str(reports))
 
         async def start(output: int) -> subprocess.Popen[bytes]:
-            identity = self._spawner.identity
+            identity = self._identity
             try:
                 if identity.switched:
                     # Else `>/dev/stderr` would be refused: it opens the pipe anew.
@@ -201,9 +204,8 @@ class ContainedWorkspace:
         self._runs += 1
         self._reports = self._directory / f"reports-{self._runs}"
         self._reports.mkdir(mode=0o700)
-        identity = self._spawner.identity
-        if identity.switched:
-            os.chown(self._reports, identity.uid, identity.gid)
+        if self._identity.switched:
+            os.chown(self._reports, self._identity.uid, self._identity.gid)
         return self._reports
 
     def _read_report(self, name: str, limit: int) -> bytes | None:
@@ -260,6 +262,16 @@ def check_command(command: Command) -> None:
 def shell_line(line: str) -> str:
     """The line so that `sh -ec` cannot take it for an option."""
     return f" {line}" if line[:1] in "-+" else line
+
+
+def memory_file(contents: bytes) -> int:
+    """A descriptor of a file in memory, to be read from its beginning."""
+    descriptor = os.memfd_create("autopack", os.MFD_CLOEXEC)
+    view = memoryview(contents)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def _limit_of_signal(number: int | None) -> str | None:

@@ -26,7 +26,7 @@ def state() -> Iterator[Path]:
         assert os.listdir(name) == []
 
 
-@pytest.fixture(params=["namespaces"])
+@pytest.fixture(params=["namespaces", "landlock"])
 async def sandbox(
     request: pytest.FixtureRequest, capabilities: Capabilities, state: Path
 ) -> AsyncIterator[Sandbox]:

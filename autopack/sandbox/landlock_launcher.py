@@ -1,0 +1,232 @@
+"""Turns a command into a start of the supervisor: what it may read and write, which limits, which calls."""
+
+import asyncio
+import marshal
+import os
+import resource
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypedDict
+
+from autopack.errors import InvalidInput, Reason
+from autopack.sandbox import supervisor, system_files
+from autopack.sandbox.cgroups import Cgroup
+from autopack.sandbox.identity import Identity
+from autopack.sandbox.landlock_processes import LandlockProcesses
+from autopack.sandbox.port import Command, Limits
+from autopack.sandbox.rlimits import resource_limits
+from autopack.sandbox.seccomp import programs
+from autopack.sandbox.spawner import Spawner
+from autopack.sandbox.state_directory import remove_tree
+from autopack.sandbox.supervisor import kernel
+from autopack.sandbox.supervisor.descendants import stat_fields
+from autopack.sandbox.workspace import Launch, memory_file, shell_line
+
+SUPERVISOR = Path(supervisor.__file__).parent
+_THREADS = 17  # of a process, among the fields of /proc/PID/stat after the name
+
+_READABLE = ("/proc/cpuinfo", "/proc/filesystems", "/proc/loadavg", "/proc/meminfo", "/proc/stat")
+_READABLE_DIRECTORIES = ("/proc/sys", "/sys/devices/system/cpu")
+_DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
+
+
+class Configuration(TypedDict):
+    """What the supervisor is told."""
+
+    line: str
+    shell: str
+    directory: str
+    environment: dict[str, str]
+    rlimits: list[tuple[int, int]]
+    join_files: list[str]
+    landlock: int
+    rules: list[tuple[str, int]]
+    network: bool
+    identity: tuple[int, int] | None
+    programs: list[bytes]
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Containment:
+    """What all commands of a sandbox have in common."""
+
+    system: system_files.SystemFiles
+    shell: Path
+    """A copy of the system's shell that may be executed but not read."""
+    version: int
+    """Of Landlock's interface: no more of it is used."""
+    spawner: Spawner
+    host: Spawner
+    """Sees the files of the host as we do."""
+
+
+class LandlockLauncher:
+    """Starts commands in one copied work tree."""
+
+    reports_seen_at = None
+
+    def __init__(self, containment: Containment, directory: Path, tree: Path, identity: Identity) -> None:
+        self._containment = containment
+        self._directory = directory
+        self._tree = tree
+        self._identity = identity
+        self.home = directory / "home"
+        self.temporary = directory / "tmp"
+        self._staged = 0
+
+    @property
+    def root(self) -> str:
+        """Where commands see the work tree."""
+        return str(self._tree)
+
+    async def prepare(self, command: Command, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Launch:
+        """Everything but the start."""
+        await asyncio.to_thread(self._fresh_directories)
+        placed = await self._place(command.read_only)
+        processes = LandlockProcesses(lambda: self._leftovers(cgroup))
+        shared = self._containment
+        environment = system_files.base_environment(
+            str(self.home), str(self.temporary), str(reports), shared.system.search_path
+        )
+        configuration = Configuration(
+            line=shell_line(command.line),
+            shell=str(shared.shell),
+            directory=str(self._tree),
+            environment={**environment, **command.environment},
+            rlimits=await asyncio.to_thread(self._rlimits, limits, cgroup),
+            join_files=[str(path) for path in cgroup.join_files] if cgroup else [],
+            landlock=shared.version,
+            rules=[*self._rules(command.network, reports), *placed.rules],
+            network=command.network,
+            identity=(self._identity.uid, self._identity.gid) if self._identity.switched else None,
+            programs=list(programs("internet" if command.network else "none")),
+            status=processes.writer,
+        )
+        told = memory_file(marshal.dumps(dict(configuration)))
+
+        def close() -> None:
+            processes.close()
+            placed.take_away()
+
+        argv = [sys.executable, "-I", "-S", str(SUPERVISOR), str(told)]
+        return Launch(argv, [told, processes.writer], processes, processes.exit_code, close)
+
+    def _fresh_directories(self) -> None:
+        for path in (self.home, self.temporary):
+            if path.exists():
+                remove_tree(path)
+            path.mkdir(mode=0o700)
+            if self._identity.switched:
+                os.chown(path, self._identity.uid, self._identity.gid)
+
+    def _rules(self, network: bool, reports: Path) -> list[tuple[str, int]]:
+        system = self._containment.system
+        programs_and_libraries = [*system.directories, *system.pythons, self._containment.shell]
+        readable = [*system_files.settings(network), *_READABLE, *_READABLE_DIRECTORIES]
+        writable = [self._tree, self.home, self.temporary, reports]
+        return [
+            *((str(path), kernel.READ_AND_EXECUTE) for path in programs_and_libraries),
+            *((str(path), kernel.READ) for path in readable),
+            *((path, kernel.READ_FILE | kernel.WRITE_FILE) for path in _DEVICES),
+            *((str(path), kernel.FULL) for path in writable),
+        ]
+
+    def _rlimits(self, limits: Limits, cgroup: Cgroup | None) -> list[tuple[int, int]]:
+        values = resource_limits(limits, memory_too=cgroup is None or not cgroup.limits_memory)
+        # Without a user of its own the command shares a count with everything else of that user.
+        values["nproc"] += 0 if self._identity.switched else _threads_of(self._identity.uid)
+        return [(getattr(resource, f"RLIMIT_{name.upper()}"), value) for name, value in values.items()]
+
+    async def _place(self, read_only: Mapping[str, Path]) -> "_Placed":
+        """Put links to read-only paths into the work tree, in place of what is there."""
+        placed = _Placed(self._directory)
+        spawner, host = self._containment.spawner, self._containment.host
+        try:
+            for target, source in sorted(read_only.items()):
+                path = PurePosixPath(target)
+                if not path.is_relative_to(self.root):
+                    if path != PurePosixPath(source):
+                        raise _cannot_place(target)
+                elif spawner.staging:
+                    self._staged += 1
+                    stage = self._directory / f"read-only-{self._staged}"
+                    await asyncio.to_thread(_make_like, source, stage)
+                    await spawner.stage(source, stage, self._identity, host)
+                    placed.link(Path(target), stage)
+                    placed.rules.append((str(stage), kernel.READ_AND_EXECUTE))
+                    continue
+                else:
+                    placed.link(Path(target), source)
+                placed.rules.append((str(source.resolve()), kernel.READ_AND_EXECUTE))
+        except BaseException:
+            placed.take_away()
+            raise
+        return placed
+
+    def _leftovers(self, cgroup: Cgroup | None) -> list[int]:
+        if cgroup is not None:
+            return cgroup.processes()
+        if self._identity.switched:
+            return [process for process in _processes() if _owner(process) == self._identity.uid]
+        return []
+
+
+class _Placed:
+    """Links in the work tree, and what they stand in place of."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._places: list[tuple[Path, Path]] = []
+        self.rules: list[tuple[str, int]] = []
+
+    def link(self, place: Path, target: Path) -> None:
+        aside = self._directory / f"aside-{len(self._places)}"
+        if os.path.lexists(place):
+            place.rename(aside)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(target)
+        self._places.append((place, aside))
+
+    def take_away(self) -> None:
+        """Undo all links."""
+        for place, aside in reversed(self._places):
+            if place.is_symlink():
+                place.unlink()
+            elif os.path.lexists(place):
+                remove_tree(place)
+            if os.path.lexists(aside):
+                aside.rename(place)
+
+
+def _make_like(source: Path, place: Path) -> None:
+    place.mkdir() if source.is_dir() else place.touch()
+
+
+def _cannot_place(target: str) -> InvalidInput:
+    return InvalidInput(
+        Reason(
+            "COMMAND_INVALID",
+            f"the landlock tier cannot show a read-only path at {target}",
+            "place it in the work tree, or where it is on this machine",
+        )
+    )
+
+
+def _processes() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _owner(process: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{process}").st_uid
+    except OSError:
+        return None
+
+
+def _threads_of(user: int) -> int:
+    """How many threads that user runs on this machine."""
+    fields = (stat_fields(process) for process in _processes() if _owner(process) == user)
+    return sum(int(words[_THREADS]) for words in fields if words)
