@@ -114,7 +114,7 @@ def matches(globs: tuple[str, ...], path: str) -> bool:
 
 def matches_any_case(globs: tuple[str, ...], path: str) -> bool:
     """Like `matches`, and also for every spelling that some file system takes for the same path."""
-    return matches(globs, path) or _compile(tuple(map(_fold_text, globs))).match_file(_fold(path))
+    return matches(globs, path) or _compile_folded(globs).match_file(_fold(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,11 @@ def _fold_name(name: str) -> str:
 def _fold_text(text: str) -> str:
     visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+
+
+@lru_cache(maxsize=256)
+def _compile_folded(globs: tuple[str, ...]) -> GitIgnoreSpec:
+    return _compile(tuple(map(_fold_text, globs)))
 
 
 @lru_cache(maxsize=256)
