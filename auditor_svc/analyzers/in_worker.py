@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from auditor_svc.analyzers.scanner import Text
@@ -17,6 +18,8 @@ _SEVERITY: dict[str, Callable[..., Severity]] = {
     "secrets": severity.of_secret,
     "text": severity.of_text,
 }
+MAXIMUM_DETECTIONS = 100_000
+"""Of one change; what is left of it then is not audited."""
 _BANDIT_HELP = "https://bandit.readthedocs.io/en/latest/search.html?q="
 
 
@@ -34,10 +37,11 @@ class WorkerScanner:
 
     async def scan(self, files: Sequence[ChangedFile]) -> tuple[AnalyzerReport, ...]:
         failures: tuple[Reason, ...] = ()
+        room = _Room(MAXIMUM_DETECTIONS)
         try:
             versions = await self.versions()
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._scan_file(item)) for item in files]
+                tasks = [group.create_task(self._scan_file(item, room)) for item in files]
         except* Unavailable as errors:
             failures = _first_reasons(errors)
         if failures:
@@ -50,7 +54,7 @@ class WorkerScanner:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def _scan_file(self, item: ChangedFile) -> dict[str, dict[str, Any]]:
+    async def _scan_file(self, item: ChangedFile, room: "_Room") -> dict[str, dict[str, Any]]:
         """What each analyzer answered. One that kills the worker twice, the second time alone,
         has an error for an answer.
         """
@@ -58,10 +62,15 @@ class WorkerScanner:
         if not names:
             return {}
         async with self._pool.take() as worker:
+            if room.left <= 0:
+                too_many = f"the change has more than {MAXIMUM_DETECTIONS} findings"
+                return {name: {"unread": too_many, "seconds": 0.0} for name in names}
             try:
-                return await _ask(worker, item, names)
+                answers = await _ask(worker, item, names)
             except WorkerDied:
-                return {name: await self._ask_again(worker, item, name) for name in names}
+                answers = {name: await self._ask_again(worker, item, name) for name in names}
+        room.left -= sum(len(answer.get(side, ())) for answer in answers.values() for side in ("new", "old"))
+        return answers
 
     @staticmethod
     async def _ask_again(worker: Worker, item: ChangedFile, name: str) -> dict[str, Any]:
@@ -69,6 +78,13 @@ class WorkerScanner:
             return (await _ask(worker, item, [name]))[name]
         except WorkerDied:
             return {"error": "crash", "seconds": 0.0}
+
+
+@dataclass(slots=True)
+class _Room:
+    """How many more detections of one change fit into memory."""
+
+    left: int
 
 
 def _first_reasons(errors: BaseExceptionGroup[Unavailable]) -> tuple[Reason, ...]:
@@ -100,7 +116,9 @@ def _report(
         if "error" in answer:
             failures.append(_failure(name, item.path, answer["error"]))
         elif "unread" in answer:
-            unread.append(Unread(item.path, "FILE_NOT_PARSED", f"{name} did not read it: {answer['unread']}"))
+            unread.append(
+                Unread(item.path, "FILE_NOT_AUDITED", f"{name} did not read it: {answer['unread']}")
+            )
         else:
             new += _detections(name, item.path, item.new, answer["new"])
             old += _detections(name, item.path, item.old or b"", answer["old"])

@@ -34,14 +34,16 @@ _OPTIONS = (
     "--target-version=py315",
     "--output-format=json-lines",
     "--config=exclude=[]",
-    ".",
 )
+_OUTPUT = "findings"
+_OUTPUT_BYTES = 32_000_000
+"""Of what ruff says about one change: some 80,000 findings."""
 _SECONDS = 60.0
 _LIMITS = (
     (resource.RLIMIT_AS, 4 << 30),
     (resource.RLIMIT_CPU, 60),
     (resource.RLIMIT_CORE, 0),
-    (resource.RLIMIT_FSIZE, 0),
+    (resource.RLIMIT_FSIZE, _OUTPUT_BYTES),
 )
 _WITHOUT_VALUE = {"S108": "Probable insecure usage of temporary file or directory"}
 """ruff's own words for these quote a literal."""
@@ -80,7 +82,7 @@ class RuffScanner:
         texts = {item.path: _decode(item.new) for item in python}
         unread = tuple(
             Unread(
-                item.path, "FILE_NOT_PARSED", "ruff did not read it: it is not in the encoding that it names"
+                item.path, "FILE_NOT_AUDITED", "ruff did not read it: it is not in the encoding that it names"
             )
             for item in python
             if texts[item.path] is None
@@ -128,10 +130,12 @@ class RuffScanner:
         process = await asyncio.create_subprocess_exec(
             self._binary,
             *_OPTIONS,
+            f"--output-file={_OUTPUT}",
+            ".",
             cwd=directory,
             env={"LANG": "C.UTF-8", "NO_COLOR": "1"},
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
@@ -140,7 +144,7 @@ class RuffScanner:
                 with contextlib.suppress(ProcessLookupError):
                     resource.prlimit(process.pid, limit, (value, value))
             async with asyncio.timeout(_SECONDS):
-                output, errors = await process.communicate()
+                _, errors = await process.communicate()
         except TimeoutError as error:
             raise RuffCrashed(f"no answer in {_SECONDS:.0f} s") from error
         finally:
@@ -150,7 +154,7 @@ class RuffScanner:
         # ruff warns of a file that it failed to read and goes on; that would be an approval.
         if process.returncode or errors:
             raise RuffCrashed(f"exit status {process.returncode}")
-        return output
+        return await asyncio.to_thread((directory / _OUTPUT).read_bytes)
 
 
 def _unexplained() -> Reason:

@@ -19,10 +19,12 @@ MEMORY_BYTES = 1 << 30
 STACK_BYTES = 256 << 20
 RECURSION_LIMIT = 20_000
 """Deep enough for any program that people write; within it the stack above suffices."""
-CPU_SECONDS = 60
+CPU_SECONDS = 30
 """Of one request."""
 LARGEST_RESIDENT_BYTES = 60 << 20
 """A worker that keeps more says that it ends: the memory goes back to the machine."""
+MAXIMUM_DETECTIONS = 10_000
+"""Of one analyzer in one file; nobody reads more, and an answer has to fit into memory."""
 _PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 VERSIONS = {
     "bandit": version("bandit"),
@@ -84,12 +86,17 @@ def answer(header: dict[str, Any], bodies: list[bytes]) -> dict[str, Any]:
             result = ANALYZERS[name](header["path"], new, old)
         except Exception as error:  # RecursionError and MemoryError too: an answer is owed for each
             result = {"error": type(error).__name__}
+        if len(result.get("new", ())) > MAXIMUM_DETECTIONS:
+            result = {"unread": f"more than {MAXIMUM_DETECTIONS} findings"}
+        elif "old" in result:
+            result["old"] = result["old"][:MAXIMUM_DETECTIONS]  # a shorter base only makes more new
         results[name] = {**result, "seconds": time.perf_counter() - start}
     return results
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers until the other end closes the pipe."""
+    """Answers until the other end closes the pipe, under limits that this process cannot raise."""
+    _limit()
     answers.write(pack({"versions": VERSIONS}))
     answers.flush()
     # From here on an error's text could quote a file.
@@ -133,11 +140,10 @@ def _resident_bytes() -> int:
 
 
 def run() -> None:
-    """Serves in a thread whose stack can hold deep syntax trees, under limits that it cannot raise."""
+    """Serves in a thread, whose stack can hold deep syntax trees."""
     os.chdir("/")
     sys.setrecursionlimit(RECURSION_LIMIT)
     threading.stack_size(STACK_BYTES)
     thread = threading.Thread(target=serve, args=(sys.stdin.buffer, sys.stdout.buffer))
     thread.start()
-    _limit()
     thread.join()

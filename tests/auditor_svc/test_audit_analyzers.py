@@ -135,7 +135,7 @@ async def test_a_file_that_never_parsed_is_for_a_person(audit_files: AuditFiles)
     base = b"print 'python 2'\n"
     result = await audit_files({"a.py": base}, {"a.py": base + b"print 'more'\n"})
     assert result.outcome is Outcome.ESCALATE
-    assert [reason.code for reason in result.reasons] == ["FILE_NOT_PARSED"]
+    assert [reason.code for reason in result.reasons] == ["FILE_NOT_AUDITED"]
 
 
 async def test_a_python_script_without_a_suffix_is_read(audit_files: AuditFiles) -> None:
@@ -240,3 +240,9 @@ async def test_text_that_deceives_is_found(audit_files: AuditFiles, rule: str, l
 )
 async def test_ordinary_text_does_not_deceive(audit_files: AuditFiles, text: str) -> None:
     assert rules(await audit_files({}, {"a.go": text.encode()}), Severity.LOW) == []
+
+
+async def test_more_findings_than_anybody_reads_are_for_a_person(audit_files: AuditFiles) -> None:
+    result = await audit_files({}, {"a.go": "\u200b\n".encode() * 10_001})
+    assert result.outcome is Outcome.ESCALATE
+    assert [reason.code for reason in result.reasons] == ["FILE_NOT_AUDITED"]
