@@ -69,7 +69,7 @@ class Judging:
                     environment_digest=checked.environment_digest,
                     categories=candidate.categories,
                     rulings=(*candidate.rulings, *checked.rulings),
-                    checks_required=candidate.checks_required and not candidate.refused,
+                    checks_required=candidate.checks_required and not checked.skipped,
                     checks=checked.checks,
                     audit=audit,
                     risk=assess(risk_facts(candidate.files, candidate.categories, candidate.policy, found)),
@@ -103,13 +103,15 @@ class Judging:
 
     async def _checked(self, store: GitStore, request: GateRequest, candidate: Candidate) -> "_Checked":
         """What the checks say; nothing is run for a change that is refused already."""
-        if candidate.refused or not candidate.checks:
+        if candidate.refused:
+            return _Checked(skipped=True)
+        if not candidate.checks:
             return _Checked()
         sandbox = await self.sandboxes.at_least(candidate.policy.sandbox.tier)
         environment = await self.environments.prepare(store, request.policy_commit, candidate.policy, sandbox)
         taken = await asyncio.to_thread(_taken, store, candidate.tree, environment.mounts)
         if taken:
-            return _Checked(rulings=taken, environment_digest=environment.digest)
+            return _Checked(rulings=taken, environment_digest=environment.digest, skipped=True)
         head = await self.trees.prepare(store, request.policy_commit, candidate.tree)
         place = Place(head, environment, sandbox, candidate.policy.sandbox)
         base = await self.trees.prepare(store, request.policy_commit, candidate.base_tree)
@@ -169,6 +171,8 @@ class _Checked:
     rulings: tuple[Ruling, ...] = ()
     environment_digest: str = ""
     sandbox_tier: str = ""
+    skipped: bool = False
+    """Whether the change is refused already, so that nothing was run."""
 
 
 def _taken(store: GitStore, tree: str, mounts: Iterable[str]) -> tuple[Ruling, ...]:
