@@ -57,7 +57,8 @@ class Database:
         try:
             # Looking first spares a second process the wait for the writer's lock.
             if database._read(stored_revision) != head(migrations):
-                database._transact(lambda connection: migrate(connection, migrations))
+                # A stricter isolation would not see what another process did while we waited for it.
+                database._transact(lambda connection: migrate(connection, migrations), "READ COMMITTED")
         except BaseException:
             database._close()
             raise
@@ -111,12 +112,14 @@ class Database:
         except sa.exc.DBAPIError as error:
             raise _translated(error) from error
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
+    def _transact(self, work: Callable[[Connection], T], isolation: str = "SERIALIZABLE") -> T:
         attempt = 1
         while True:
             try:
                 with self._engine.connect() as connection:
                     connection = connection.execution_options(**{_WRITES: True})
+                    if not self._sqlite:
+                        connection = connection.execution_options(isolation_level=isolation)
                     with connection.begin():
                         return work(connection)
             except sa.exc.DBAPIError as error:
@@ -140,7 +143,6 @@ def _create_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
         return sa.create_engine(
             url,
-            isolation_level="SERIALIZABLE",
             pool_size=2 * READERS,
             max_overflow=0,
             pool_pre_ping=True,

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,24 +20,15 @@ NOBODY = 65534
 
 @contextmanager
 def start_postgres(directory: Path) -> Iterator[str]:
-    """Runs a server in an empty or new directory; yields its URL, with the driver for SQLAlchemy.
+    """Runs a server in a directory, new or from before; yields its URL, with SQLAlchemy's driver.
 
     It listens on a Unix socket in the directory only, and dies with the thread that started
     it. Durability is off: a power cut loses a test's data.
     """
     directory.mkdir(parents=True, exist_ok=True)
     data = directory / "data"
-    data.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(directory, NOBODY, NOBODY)
-        os.chown(data, NOBODY, NOBODY)
-    initialise = [*_command("initdb"), "-D", str(data), "-U", "postgres", "--auth=trust"]
-    subprocess.run(
-        [*initialise, "--no-sync", "--encoding=UTF8", "--locale=C", "--no-instructions"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-        cwd=directory,
-    )
+    if not data.exists():
+        _initialise(data)
     log = directory / "log"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -50,12 +42,26 @@ def start_postgres(directory: Path) -> Iterator[str]:
         _wait_until_ready(f"postgresql://{address}", server, log)
         yield f"postgresql+psycopg://{address}"
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # SIGTERM would wait for clients to leave
         try:
             server.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _initialise(data: Path) -> None:
+    data.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(data.parent, NOBODY, NOBODY)
+        os.chown(data, NOBODY, NOBODY)
+    command = [*_command("initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync"]
+    subprocess.run(
+        [*command, "--encoding=UTF8", "--locale=C", "--no-instructions"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=data.parent,
+    )
 
 
 def create_database(url: str) -> str:
