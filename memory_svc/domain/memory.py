@@ -26,6 +26,9 @@ from memory_svc.domain.tidy import recorded_runs
 
 CANDIDATES = 30
 """Passages taken from each ranking."""
+EMBEDDED_OF_QUERY = 500
+"""Characters of a query that are embedded: what is asked stands first, and time grows with length. Its words
+all count for BM25."""
 EMBEDDED_AT_ONCE = 32
 """Passages between two writes to the index."""
 EMBEDDED_IN_RECALL = 64
@@ -118,7 +121,7 @@ class Memory:
             await self._index_pending(project_id, state.version)
         if not await self._index.count(project_id, trusts):
             return Recalled((), state.commit)
-        (vector,) = await self._embedder.embed([query])
+        (vector,) = await self._embedder.embed([query[:EMBEDDED_OF_QUERY]])
         hits = fuse(await self._index.search(project_id, vector, query, trusts, CANDIDATES))
         missing = missing_successors(hits)
         found = await self._first_passages(project_id, missing) if missing else {}
@@ -137,9 +140,11 @@ class Memory:
         return self._locks.setdefault(project_id, asyncio.Lock())
 
     async def _index_pending(self, project_id: str, version: int) -> None:
-        if self._pending_indexed.get(project_id) == version:
+        lock = self._lock(project_id)
+        # An indexing may take minutes: what it has not come to yet is not waited for.
+        if lock.locked() or self._pending_indexed.get(project_id) == version:
             return
-        async with self._lock(project_id):
+        async with lock:
             indexed = await self._bring_up(project_id, PENDING, most=EMBEDDED_IN_RECALL)
         if indexed.added < EMBEDDED_IN_RECALL:
             self._pending_indexed[project_id] = version

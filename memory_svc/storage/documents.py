@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +23,6 @@ from memory_svc.storage.tables import projects, run_records, sot_entries
 IN_LIMIT = 500
 """Values of one IN clause; SQLite takes 32,766 and Postgres plans badly long before."""
 
-_RECORD: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
 _COLUMNS = frozenset({"file_type", "key", "title", "trust", "create_time", "fields"})
 """Of a document, what has a column of its own or a form of its own."""
 
@@ -57,7 +57,7 @@ class SqlDocuments:
                     request_id=request_id,
                     request_digest=request_digest,
                     submit_time=record.submit_time.timestamp(),
-                    record=_RECORD.dump_json(record).decode(),
+                    record=_record_json().dump_json(record).decode(),
                 )
             )
             tidied = connection.execute(
@@ -84,7 +84,7 @@ class SqlDocuments:
             return rows
 
         rows = await self._database.read(work)
-        return [_RECORD.validate_json(row) for row in rows]
+        return [_record_json().validate_json(row) for row in rows]
 
     async def replace(self, project_id: str, commit: str, documents: Sequence[Document]) -> None:
         wanted = {(document.file_type, document.key): document for document in documents}
@@ -161,6 +161,12 @@ class SqlDocuments:
             return [ListedDocument(_document(row._mapping), row.position) for row in rows]
 
         return await self._database.read(work)
+
+
+@cache
+def _record_json() -> TypeAdapter[RunRecord]:
+    """Made at first use: it takes longer than all else that starting memory does."""
+    return TypeAdapter(RunRecord)
 
 
 def _values(trusts: Iterable[Trust]) -> list[str]:

@@ -50,7 +50,7 @@ class GitLedgers:
         store = await asyncio.to_thread(self._store, proposal.project_id)
 
         def make() -> str:
-            edits = [Edit(path, contents) for path, contents in proposal.files.items()]
+            edits = [Edit(path, contents, executable=False) for path, contents in proposal.files.items()]
             return store.commit(
                 tree=apply_edits(store, proposal.base, edits, LEDGER_RULES),
                 parents=[proposal.base],
