@@ -1,0 +1,1 @@
+"""The work behind each command, imported when it is asked for."""

@@ -1,0 +1,111 @@
+"""`approve`, `reject`, `resume` and `cancel`: what a person answers a run; all but the last go on with it."""
+
+import getpass
+import os
+import re
+import socket
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from autopack.cli import outcome
+from autopack.cli.session import Session
+from autopack.errors import InvalidInput, Reason
+
+if TYPE_CHECKING:
+    from autopack.api.orchestrator.v1 import run_pb2
+    from autopack.api.orchestrator.v1.orchestrator_service_pb2_grpc import OrchestratorServiceAsyncStub
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def approve(run_id: str, phase_id: str, digest: str, server: str, wait: bool, as_json: bool) -> int:
+    """Gives consent to one change, named by its digest."""
+    if not _DIGEST.fullmatch(digest):
+        fix = f"take it from `autopack show {run_id} --json`"
+        raise InvalidInput(
+            Reason("DIGEST_INVALID", f"{digest[:100]!r} is no change digest of 64 hex digits", fix)
+        )
+    session = Session(server)
+    from autopack.api.gate.v1 import verdict_pb2
+    from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+    from autopack.rpc.errors import call
+
+    async def ask(stub: "OrchestratorServiceAsyncStub") -> "run_pb2.Run":
+        approval = verdict_pb2.Approval(change_digest=digest, approver=approver())
+        approval.approve_time.GetCurrentTime()
+        request = messages.ApprovePhaseRequest(
+            request_id=f"approve/{uuid.uuid4()}", run_id=run_id, phase_id=phase_id, approval=approval
+        )
+        return (await call(stub.ApprovePhase(request))).run
+
+    return _go_on(session, ask, wait, as_json)
+
+
+def reject(run_id: str, phase_id: str, why: str, server: str, wait: bool, as_json: bool) -> int:
+    """Refuses one change, for good."""
+    session = Session(server)
+    from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+    from autopack.rpc.errors import call
+
+    async def ask(stub: "OrchestratorServiceAsyncStub") -> "run_pb2.Run":
+        request = messages.RejectPhaseRequest(
+            request_id=f"reject/{uuid.uuid4()}", run_id=run_id, phase_id=phase_id, why=why
+        )
+        return (await call(stub.RejectPhase(request))).run
+
+    return _go_on(session, ask, wait, as_json)
+
+
+def resume(run_id: str, server: str, wait: bool, as_json: bool) -> int:
+    """Has a run driven on."""
+    session = Session(server)
+    from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+    from autopack.rpc.errors import call
+
+    async def ask(stub: "OrchestratorServiceAsyncStub") -> "run_pb2.Run":
+        request = messages.ResumeRunRequest(request_id=f"resume/{uuid.uuid4()}", run_id=run_id)
+        return (await call(stub.ResumeRun(request))).run
+
+    return _go_on(session, ask, wait, as_json)
+
+
+def cancel(run_id: str, server: str, as_json: bool) -> int:
+    """Stops a run; what has landed stays."""
+    session = Session(server, start=("orchestrator",))
+    from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+    from autopack.cli.documents import run_document
+    from autopack.cli.driving import in_session
+    from autopack.cli.summary import print_run
+    from autopack.rpc.errors import call
+
+    async def work(session: Session) -> "run_pb2.Run":
+        stub = await session.orchestrator()
+        request = messages.CancelRunRequest(request_id=f"cancel/{uuid.uuid4()}", run_id=run_id)
+        return (await call(stub.CancelRun(request))).run
+
+    run = in_session(session, work)
+    if as_json:
+        outcome.print_json("run", run_document(run, os.environ, server))
+    else:
+        print_run(run, server)
+    return outcome.DONE
+
+
+def approver() -> str:
+    """Who says so: the user of this machine; without a key, recorded as unproven."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"[:200]
+
+
+def _go_on(
+    session: Session,
+    ask: "Callable[[OrchestratorServiceAsyncStub], Awaitable[run_pb2.Run]]",
+    wait: bool,
+    as_json: bool,
+) -> int:
+    from autopack.cli.driving import drive, in_session
+
+    async def work(session: Session) -> int:
+        return await drive(session, await ask(await session.orchestrator()), wait, as_json)
+
+    return in_session(session, work)

@@ -1,0 +1,52 @@
+"""Brings revisions of a repository to the services, and waits for their long work."""
+
+import asyncio
+import subprocess
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+from autopack.cli.repository import GIT_SECONDS, repository_of, root_of
+from autopack.cli.session import Session
+from autopack.errors import InvalidInput, Reason, Unavailable
+from autopack.rpc.errors import call
+
+T = TypeVar("T")
+
+IMPORT_SECONDS = 600.0
+
+
+async def bring(session: Session, repo: str, revisions: Sequence[str]) -> messages.ImportRevisionsResponse:
+    """The commits that the revisions name, in the orchestrator's store from now on."""
+    repository = await asyncio.to_thread(repository_of, repo, session.all_in_one)
+    stub = await session.orchestrator()
+    request = messages.ImportRevisionsRequest(
+        request_id=f"import/{uuid.uuid4()}", repository=repository, revisions=revisions
+    )
+    return await call(stub.ImportRevisions(request, timeout=IMPORT_SECONDS))
+
+
+def refuse_diverged(repo: Path, base: str, head: str) -> None:
+    """Raises InvalidInput BASE_NOT_ANCESTOR: only what is on top of the base is judged as it would land."""
+    command = ["git", "-C", str(root_of(repo)), "merge-base", "--is-ancestor", base, head]
+    result = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False)
+    if result.returncode == 1:
+        raise InvalidInput(
+            Reason(
+                "BASE_NOT_ANCESTOR",
+                f"{head[:10]} does not contain the base {base[:10]}, so its tree is not what would land",
+                "merge the base into it or rebase it first; or give `--base $(git merge-base BASE HEAD)`",
+            )
+        )
+
+
+async def patiently(wait: Callable[[], Awaitable[T]]) -> T:
+    """Waits for long work: a deadline that passes only means that it still runs."""
+    while True:
+        try:
+            return await call(wait())
+        except Unavailable as error:
+            if error.reasons[0].code != "DEADLINE_EXCEEDED":
+                raise

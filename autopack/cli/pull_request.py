@@ -1,0 +1,38 @@
+"""The commands that look at a run's commits, push them and open a pull request."""
+
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import quote
+
+from autopack.api.orchestrator.v1 import run_pb2
+from autopack.cli.repository import git, remote_url
+
+_REMOTE = re.compile(r"(?:https?://(?:[^/@]*@)?|ssh://git@|git@)([^/:]+)(?::\d+)?[/:](.+?)(?:\.git)?/?")
+
+
+def pull_request_lines(run: run_pb2.Run, directory: Path | None) -> list[str]:
+    """Shell lines for the repository at `directory`; None: the current one."""
+    branch = f"autopack/{run.run_id}"
+    at = ["git", "-C", str(directory)] if directory and directory != Path() else ["git"]
+    lines = [
+        shlex.join([*at, "log", "--oneline", f"{run.base[:10]}..{branch}"]),
+        shlex.join([*at, "push", "origin", branch]),
+    ]
+    return [
+        *lines,
+        pull_request_line(
+            branch, remote_url(directory) if directory else git(Path(), "remote", "get-url", "origin")
+        ),
+    ]
+
+
+def pull_request_line(branch: str, remote: str) -> str:
+    """How to open a pull request for a pushed branch: the host's page where it is known, else its tool."""
+    found = _REMOTE.fullmatch(remote)
+    if found and found[1] == "github.com":
+        return f"open https://github.com/{found[2]}/compare/{quote(branch)}?expand=1"
+    if found and "gitlab" in found[1]:
+        query = f"merge_request%5Bsource_branch%5D={quote(branch, safe='')}"
+        return f"open https://{found[1]}/{found[2]}/-/merge_requests/new?{query}"
+    return shlex.join(["gh", "pr", "create", "--head", branch, "--fill"])

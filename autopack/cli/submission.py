@@ -1,0 +1,79 @@
+"""Hands a plan in, for a run or only to hear what would be done."""
+
+import asyncio
+import re
+import uuid
+
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+from autopack.api.plan.v1 import plan_pb2
+from autopack.cli import outcome
+from autopack.cli.documents import reasons
+from autopack.cli.driving import drive
+from autopack.cli.repository import repository_of
+from autopack.cli.session import Session
+from autopack.cli.terminal import neutralise, output, progress
+from autopack.errors import InvalidInput, Reason
+from autopack.policy.convert import plan_to_proto
+from autopack.policy.plan import Plan
+from autopack.rpc.errors import call, reasons_from_proto
+
+SUBMIT_SECONDS = 600.0
+"""A first submission brings a whole repository in."""
+_RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+async def submit(session: Session, plan: Plan, repo: str, run_id: str, wait: bool, as_json: bool) -> int:
+    """Submits the plan and follows the run to its next stop; the exit code."""
+    if run_id and not _RUN_ID.fullmatch(run_id):
+        message = f"{run_id!r} is no run id"
+        fix = "use lower-case letters, digits, `.`, `_` and `-`, at most 63"
+        raise InvalidInput(Reason("RUN_ID_INVALID", message, fix))
+    message_of_plan = plan_to_proto(plan)
+    repository = await asyncio.to_thread(repository_of, repo, session.all_in_one)
+    stub = await session.orchestrator()
+    request = messages.SubmitRunRequest(
+        request_id=f"submit/{uuid.uuid4()}", plan=message_of_plan, repository=repository, run_id=run_id
+    )
+    response = await call(stub.SubmitRun(request, timeout=SUBMIT_SECONDS))
+    outcome.print_reasons(reasons_from_proto(response.notices), "note")
+    if not as_json:
+        progress().print(f"run {response.run.run_id}: {len(plan.phases)} phases on {response.run.base[:10]}")
+    return await drive(session, response.run, wait, as_json, repo)
+
+
+async def plan_only(session: Session, plan: Plan, repo: str, as_json: bool) -> int:
+    """Says all that can be known before the plan runs; changes nothing."""
+    message_of_plan = plan_to_proto(plan)
+    repository = await asyncio.to_thread(repository_of, repo, session.all_in_one)
+    stub = await session.orchestrator()
+    request = messages.PlanRunRequest(plan=message_of_plan, repository=repository)
+    answer = await call(stub.PlanRun(request, timeout=SUBMIT_SECONDS))
+    if as_json:
+        outcome.print_json(
+            "dry-run",
+            {
+                "name": plan.name,
+                "base": answer.base,
+                "order": list(answer.order),
+                "checks": [_check(check) for check in answer.checks],
+                "notices": reasons(answer.notices),
+                "policy_digest": answer.policy_digest,
+            },
+        )
+        return outcome.DONE
+    outcome.print_reasons(reasons_from_proto(answer.notices), "note")
+    output().print(f"{neutralise(plan.name, True)}: would start from {answer.base}")
+    phases = {phase.id: phase for phase in plan.phases}
+    for slot, phase_id in enumerate(answer.order, 1):
+        phase = phases[phase_id]
+        after = f" after {', '.join(phase.depends_on)}" if phase.depends_on else ""
+        output().print(f"  {slot} {phase_id}{after}: {neutralise(phase.goal, True)}")
+    for check in answer.checks:
+        output().print(f"  check {check.name}: {neutralise(check.run, True)}")
+    if not answer.checks:
+        output().print("  no checks in the policy: only phases with checks of their own can land (NO_CHECKS)")
+    return outcome.DONE
+
+
+def _check(check: plan_pb2.Check) -> dict[str, object]:
+    return {"name": check.name, "run": check.run, "reports": check.reports, "timeout": check.timeout_seconds}

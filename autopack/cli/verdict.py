@@ -1,0 +1,88 @@
+"""Verdicts and audits, in words."""
+
+from rich.text import Text
+
+from autopack.api.auditor.v1 import audit_pb2
+from autopack.api.gate.v1 import verdict_pb2
+from autopack.cli.documents import decision, word
+from autopack.cli.terminal import neutralise, output
+from autopack.rpc.errors import reasons_from_proto
+
+STYLES = {
+    "ACCEPT": "green",
+    "REJECT": "red",
+    "NEEDS_APPROVAL": "magenta",
+    "APPROVE": "green",
+    "PASSED": "green",
+}
+SEVERITIES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW": "dim"}
+
+
+def print_verdict(verdict: verdict_pb2.Verdict) -> None:
+    """What was decided, why, and what the checks said, on standard output."""
+    name = decision(verdict)
+    output().print(Text(name, f"bold {STYLES[name]}"))
+    for check in verdict.checks:
+        print_check(check)
+    for reason in reasons_from_proto(verdict.reasons):
+        place = ":".join(filter(None, (reason.path, str(reason.line or ""))))
+        line = Text(f"  {neutralise(reason.code, True)} ", "red" if name == "REJECT" else "yellow")
+        line.append(f"{neutralise(place, True)} " if place else "", "cyan")
+        line.append(neutralise(reason.message))
+        output().print(line)
+        if reason.fix:
+            output().print(Text(f"    -> {neutralise(reason.fix)}", "green"))
+    output().print(
+        f"  risk {verdict.risk.score} ({verdict.risk.level}), categories {', '.join(verdict.categories)}"
+    )
+    output().print(f"  change digest {verdict.change_digest}")
+    if name == "NEEDS_APPROVAL":
+        output().print(
+            "  next: put the change digest and the approver into a file and give it with --approvals"
+        )
+
+
+def print_check(check: verdict_pb2.CheckResult) -> None:
+    """One check's result in one line."""
+    name = word(verdict_pb2.CheckOutcome, check.outcome, "CHECK_OUTCOME_")
+    counts = [
+        f"{count} {what}"
+        for count, what in (
+            (check.tests.passed, "passed"),
+            (check.tests.failed, "failed"),
+            (check.tests.errors, "errors"),
+            (check.tests.skipped, "skipped"),
+            (len(check.new_failures), "new failures"),
+            (len(check.old_failures), "old failures"),
+        )
+        if count
+    ]
+    line = Text(f"  check {check.name} ")
+    line.append(name, STYLES.get(name, "red"))
+    line.append(f" {check.seconds:.1f} s {', '.join(counts)}{' (cached)' if check.cached else ''}", "dim")
+    output().print(line)
+
+
+def print_audit(audit: audit_pb2.Audit) -> None:
+    """What the change introduces, worst first, on standard output."""
+    for finding in audit.findings:
+        severity = word(audit_pb2.Severity, finding.severity, "SEVERITY_")
+        line = Text(f"{neutralise(finding.path, True)}:{finding.line}: ", "cyan")
+        line.append(severity, SEVERITIES.get(severity, ""))
+        line.append(
+            f" {finding.analyzer} {neutralise(finding.rule_id, True)}: {neutralise(finding.message, True)}"
+        )
+        output().print(line)
+    recommendation = word(audit_pb2.Recommendation, audit.recommendation, "RECOMMENDATION_")
+    output().print(
+        Text(f"{recommendation}: {audit.finding_count} findings", STYLES.get(recommendation, "red"))
+    )
+    for reason in reasons_from_proto(audit.reasons):
+        output().print(Text(f"  {neutralise(reason.code, True)}: {neutralise(reason.message)}"))
+    for analyzer in audit.analyzers:
+        output().print(
+            Text(
+                f"  {analyzer.name} {analyzer.version}: {analyzer.files} files in {analyzer.seconds:.2f} s",
+                "dim",
+            )
+        )

@@ -1,0 +1,97 @@
+"""A trace on a terminal: each span below the one that caused it, with a bar on a common time axis."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from autopack.api.orchestrator.v1 import run_pb2
+from autopack.cli.terminal import neutralise, output
+from autopack.telemetry import names
+
+BAR_WIDTH = 32
+MAXIMUM_DEPTH = 40
+_TOLD = (names.PHASE_ID, names.CHECK_NAME, names.ANALYZER, names.BUILDER_KIND, names.VERDICT, names.REASON)
+"""Attributes worth a word beside the name."""
+
+
+def print_waterfall(spans: Sequence[run_pb2.Span]) -> None:
+    """All spans, on standard output."""
+    if not spans:
+        output().print("no spans were kept of this run")
+        return
+    begin = min(span.start_time_unix_nano for span in spans)
+    end = max(span.end_time_unix_nano for span in spans)
+    table = Table(box=None, pad_edge=False)
+    for heading in ("span", "service", "", "ms"):
+        table.add_column(heading, justify="right" if heading == "ms" else "left", no_wrap=True)
+    for depth, span in in_tree_order(spans):
+        style = "red" if span.status == "ERROR" else ""
+        name = Text("  " * min(depth, MAXIMUM_DEPTH) + _short(span.name), style)
+        told = " ".join(filter(None, (_attribute(span, key) for key in _TOLD)))
+        name.append(f" {neutralise(told, True)}" if told else "", "dim")
+        milliseconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
+        table.add_row(
+            name, Text(neutralise(span.service, True), "dim"), bar(span, begin, end), f"{milliseconds:.1f}"
+        )
+    output().print(table)
+    output().print(Text(f"{len(spans)} spans, {(end - begin) / 1e9:.2f} s, trace {spans[0].trace_id}", "dim"))
+
+
+def in_tree_order(spans: Sequence[run_pb2.Span]) -> Iterable[tuple[int, run_pb2.Span]]:
+    """Depth and span, children after their parent by start; a span whose parent is not kept is a root."""
+    known = {span.span_id for span in spans}
+    children: dict[str, list[run_pb2.Span]] = {}
+    for span in sorted(spans, key=lambda span: (span.start_time_unix_nano, span.span_id)):
+        parent = span.parent_span_id if span.parent_span_id in known else ""
+        children.setdefault(parent, []).append(span)
+    stack = [(0, span) for span in reversed(children.get("", []))]
+    while stack:
+        depth, span = stack.pop()
+        yield depth, span
+        stack += [(depth + 1, child) for child in reversed(children.get(span.span_id, []))]
+
+
+def bar(span: run_pb2.Span, begin: int, end: int) -> str:
+    """The span's place in the whole."""
+    whole = max(end - begin, 1)
+    start = min((span.start_time_unix_nano - begin) * BAR_WIDTH // whole, BAR_WIDTH - 1)
+    length = (span.end_time_unix_nano - span.start_time_unix_nano) * BAR_WIDTH // whole
+    length = max(1, min(length, BAR_WIDTH - start))
+    return " " * start + "█" * length + " " * (BAR_WIDTH - start - length)
+
+
+def span_document(span: run_pb2.Span) -> dict[str, Any]:
+    """A span as JSON."""
+    return {
+        "trace_id": span.trace_id,
+        "span_id": span.span_id,
+        "parent_span_id": span.parent_span_id,
+        "name": span.name,
+        "service": span.service,
+        "kind": span.kind,
+        "status": span.status,
+        "start_time_unix_nano": span.start_time_unix_nano,
+        "end_time_unix_nano": span.end_time_unix_nano,
+        "attributes": {key: value_of(text) for key, text in sorted(span.attributes.items())},
+    }
+
+
+def value_of(text: str) -> Any:
+    """An attribute's value; text that is no JSON is itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _attribute(span: run_pb2.Span, key: str) -> str:
+    return str(value_of(span.attributes[key])) if key in span.attributes else ""
+
+
+def _short(name: str) -> str:
+    """RPC spans are named package.Service/Method: the package says nothing here."""
+    service, slash, method = name.rpartition("/")
+    return neutralise(f"{service.rpartition('.')[2]}{slash}{method}", True)

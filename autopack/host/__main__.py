@@ -1,0 +1,84 @@
+"""`python -m autopack.host`: the all-in-one's process, until its last client has left or SIGTERM."""
+
+import asyncio
+import faulthandler
+import fcntl
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from autopack.host.leases import Leases, listen
+from autopack.host.places import LEASE_SOCKET, SERVICES, Places, places_of
+
+LOCK_SECONDS = 40.0
+"""For an earlier host to drain; longer than it may take."""
+RETRY_SECONDS = 0.02
+EXIT_SECONDS = 5.0
+"""For threads to end after everything has been closed."""
+
+
+def main(resident: bool = False) -> int:
+    """Hosts the services; `resident` is `autopack serve all`, which stays without clients."""
+    places = places_of(os.environ)
+    places.prepare()
+    lock = _lock(places)
+    if lock is None:
+        return 0
+    os.umask(0o077)
+    os.chdir(places.home)
+    sockets = places.choose_sockets(os.environ)
+    # Clients can hold the host from here on; what takes long to import comes after.
+    asyncio.run(_host(places, sockets, listen(sockets / LEASE_SOCKET), resident))
+    return 0
+
+
+def _lock(places: Places) -> int | None:
+    """The lock that makes this the one host; None where another one serves already."""
+    lock = os.open(places.lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if (places.sockets() / LEASE_SOCKET).exists():
+                break
+            time.sleep(RETRY_SECONDS)  # it drains: ours is the next
+    os.close(lock)
+    return None
+
+
+async def _host(places: Places, sockets: Path, listener: socket.socket, resident: bool) -> None:
+    from autopack.host.hosting import Hosting, start_service
+    from autopack.rpc.lifetime import wait_for_signal
+    from autopack.telemetry.setup import configure
+
+    telemetry = configure("autopack", places.spans, os.environ)
+    addresses = {service: f"unix:{sockets / service}.sock" for service in SERVICES}
+    leases = Leases(lambda services: hosting.want(services))
+    hosting = Hosting(
+        lambda service: start_service(service, places, addresses, dict(os.environ), resident), leases.tell
+    )
+    await leases.open(listener)
+    if resident:
+        hosting.want(frozenset(SERVICES))
+    ends = [asyncio.create_task(wait_for_signal())]
+    if not resident:
+        ends.append(asyncio.create_task(leases.wait_until_abandoned()))
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        leases.close()
+        for end in ends:
+            end.cancel()
+        await hosting.close()
+        await asyncio.to_thread(telemetry.close)
+        places.remove_sockets(sockets)
+        # A thread that somebody left waiting must not keep the process: say where it waits, and end.
+        faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""A repository, a home of its own for the all-in-one, and the command run as people run it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autopack.cli.__main__ import execute
+
+COMMAND_SECONDS = 240
+GIT_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.org",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on standard output."""
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Autopack:
+    """Runs `autopack` in a directory, with an AUTOPACK_HOME."""
+
+    directory: Path
+    home: Path
+    environ: Mapping[str, str]
+
+    def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> Ended:
+        process = self.start(*arguments, **environ)
+        stdout, stderr = process.communicate(
+            None if stdin is None else stdin.encode(), timeout=COMMAND_SECONDS
+        )
+        return Ended(process.returncode, stdout.decode(), stderr.decode())
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
+        """Starts a command and does not wait for it."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "autopack.cli", *arguments],
+            cwd=self.directory,
+            env={**self.environ, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def processes(self) -> list[int]:
+        """Processes that belong to this home's all-in-one."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and self._belongs(entry):
+                found.append(int(entry.name))
+        return found
+
+    def _belongs(self, process: Path) -> bool:
+        try:
+            words = (process / "environ").read_bytes().split(b"\0")
+            alive = (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except OSError:
+            return False
+        return alive and f"AUTOPACK_HOME={self.home}".encode() in words
+
+    def sockets(self) -> list[str]:
+        """Sockets left below the home."""
+        return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*.sock"))
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A git repository with a work tree."""
+
+    path: Path
+
+    def git(self, *arguments: str) -> str:
+        """Runs git and returns what it prints."""
+        result = subprocess.run(
+            ["git", "-C", str(self.path), *arguments],
+            env={**os.environ, **GIT_IDENTITY},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return result.stdout.strip()
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Writes files into the work tree."""
+        for name, text in files.items():
+            target = self.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text)
+
+    def commit(self, files: Mapping[str, str], message: str = "change") -> str:
+        """Commits files and returns the commit."""
+        self.write(files)
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """An empty repository on branch main."""
+    path = tmp_path / "repository"
+    path.mkdir()
+    found = Repository(path)
+    found.git("init", "-q", "-b", "main")
+    return found
+
+
+@pytest.fixture
+def invoke(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """The command within this process, for what needs no all-in-one."""
+
+    def run(*arguments: str) -> Ended:
+        capsys.readouterr()
+        code = execute(list(arguments))
+        captured = capsys.readouterr()
+        return Ended(code, captured.out, captured.err)
+
+    return run
+
+
+def wait_until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+    """Returns when `holds` does, and fails when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+@pytest.fixture(name="wait_until")
+def wait_until_fixture() -> Callable[..., None]:
+    """`wait_until`, for what only another process changes."""
+    return wait_until
+
+
+@pytest.fixture
+def autopack(tmp_path: Path, repository: Repository) -> Iterator[Autopack]:
+    """The command, run in the repository with a fresh home; no process of its host outlives the test."""
+    home = tmp_path / "home"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOPACK_", "OTEL_"))}
+    command = Autopack(repository.path, home, {**kept, **GIT_IDENTITY, "AUTOPACK_HOME": str(home)})
+    yield command
+    left = command.processes()
+    for process in left:
+        os.kill(process, signal.SIGKILL)
+    assert not left, (home / "host.log").read_text()[-4000:]
