@@ -26,7 +26,7 @@ QUEUE_SPANS = 20_000
 WRITE_SECONDS = 0.25
 """How long a span waits for others, to be written with them."""
 KEEP_SECONDS = 30 * 24 * 3600
-"""Older spans are removed when the store is opened."""
+"""Older spans are removed when a process keeps its first one."""
 BUSY_SECONDS = 5.0
 """How long to wait for a reader's lock."""
 
@@ -99,6 +99,7 @@ class SpanStore(SpanProcessor):
         self._limit = queue_spans
         self._queue: deque[ReadableSpan] = deque()
         self._wake = threading.Event()
+        self._prepared = False
         self._stopping = False
         self._writing = threading.Lock()
         self._thread = threading.Thread(target=self._write_on, name="span-store", daemon=True)
@@ -125,7 +126,6 @@ class SpanStore(SpanProcessor):
         self._thread.join()
 
     def _write_on(self) -> None:
-        self._prune()
         while not self._stopping:
             self._wake.wait(WRITE_SECONDS)
             self._write()
@@ -138,6 +138,7 @@ class SpanStore(SpanProcessor):
                 return True
             marks = ", ".join("?" * 12)
             try:
+                self._prepare()
                 with _connect(self._path) as connection:
                     connection.executemany(
                         f"INSERT OR REPLACE INTO spans ({_COLUMNS}) VALUES ({marks})",
@@ -150,15 +151,15 @@ class SpanStore(SpanProcessor):
                 return False
             return True
 
-    def _prune(self) -> None:
+    def _prepare(self) -> None:
+        if self._prepared:
+            return
         oldest = round((self._clock() - KEEP_SECONDS) * 1e9)
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with _connect(self._path) as connection:
-                connection.executescript(_SCHEMA)
-                connection.execute("DELETE FROM spans WHERE end_nanoseconds < ?", (oldest,))
-        except (sqlite3.Error, OSError) as error:
-            logger.warning("spans cannot be kept in %s: %s", self._path, error)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with _connect(self._path) as connection:
+            connection.executescript(_SCHEMA)
+            connection.execute("DELETE FROM spans WHERE end_nanoseconds < ?", (oldest,))
+        self._prepared = True
 
     def _drop(self, count: int) -> None:
         self.dropped += count
