@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.files import write_files
 from autopack.gitstore.store import GitStore
 
@@ -45,6 +46,7 @@ class Checkouts:
         for place in sorted(directory.iterdir(), key=lambda place: place.stat().st_mtime):
             self._kept[place.name] = _Kept(int((place / _SIZE).read_text()), place.stat().st_mtime)
 
+    @reporting_full_disk()
     def get(self, store: GitStore, treeish: str) -> Path:
         """The directory with the files of a tree, which is there for `keep_seconds` at least."""
         tree = store.tree(treeish).hex()

@@ -9,6 +9,7 @@ from pygit2.enums import ObjectType
 
 from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore import refs, work_tree
+from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.libgit2 import common_directory, open_repository
 from autopack.gitstore.notices import content_notices
 from autopack.gitstore.packs import add_commits, copy_commits
@@ -134,6 +135,7 @@ class LocalRemote:
             )
         self._move(store, branch, new, expected_old, with_work_tree=True)
 
+    @reporting_full_disk()
     def _move(self, store: GitStore, ref: str, new: str, expected_old: str, with_work_tree: bool) -> None:
         repository = self._open()
         target = self._source(repository)

@@ -13,6 +13,7 @@ import pygit2
 from autopack.errors import InvalidInput, Reason, ResourceExhausted
 from autopack.gitstore import pack_format
 from autopack.gitstore.command import GitFailed, run_git
+from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.objects import ObjectInvalid, check_tree, is_tree, parse_commit
 from autopack.gitstore.pack_format import BLOB, COMMIT, TREE, PackInvalid, PackTooLarge
 from autopack.gitstore.store import GitStore
@@ -54,6 +55,7 @@ class PackReceiver:
         """Whether chunks go to disk already."""
         return self._quarantine is not None
 
+    @reporting_full_disk()
     def add(self, chunk: bytes) -> None:
         """Raises ResourceExhausted `PACK_TOO_LARGE` as soon as it is."""
         self._size += len(chunk)
@@ -63,6 +65,7 @@ class PackReceiver:
         if self._size > SMALL_PACK_BYTES:
             self._spool()
 
+    @reporting_full_disk()
     def finish(self, commit: str = "") -> int:
         """Takes the objects into the store and returns their number.
 
@@ -127,6 +130,8 @@ class PackReceiver:
                     },
                 )
             except GitFailed as error:
+                if "No space left" in error.message:
+                    raise
                 raise PackInvalid(error.message) from None
         received = pygit2.Odb(str(objects))
         ids = {oid.raw: None for oid in received}

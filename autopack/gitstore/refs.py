@@ -35,6 +35,8 @@ def locked(repository: pygit2.Repository, updates: Sequence[Update]) -> Iterator
             try:
                 transaction.lock_ref(ref)
             except pygit2.GitError as error:
+                if "No space left" in str(error):
+                    raise
                 reason = Reason("REF_MOVED", f"{ref} cannot be locked: {error}", "try again")
                 raise FailedPrecondition(reason) from None
         for ref, new, old in updates:

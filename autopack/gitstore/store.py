@@ -15,6 +15,7 @@ from pygit2.enums import ObjectType
 
 from autopack.errors import InvalidInput, NotFound, Reason
 from autopack.gitstore import refs, trees
+from autopack.gitstore.disk import raise_if_full, reporting_full_disk
 from autopack.gitstore.files import write_files
 from autopack.gitstore.libgit2 import common_directory, open_repository
 from autopack.gitstore.objects import DIRECTORY, Commit, Entry, ObjectInvalid, parse_commit, parse_tree
@@ -55,7 +56,8 @@ class GitStore:
     def open(cls, path: Path) -> "GitStore":
         """Opens the store, which is made if there is nothing at `path`."""
         if not path.exists():
-            _create(path)
+            with reporting_full_disk():
+                _create(path)
         return cls(open_repository(path), path)
 
     # Objects, by raw id where git's own data has them so.
@@ -71,8 +73,12 @@ class GitStore:
 
     def write_object(self, kind: int, data: bytes) -> bytes:
         """Writes an object and returns its raw id; what it refers to must be there already."""
-        with self._lock:
-            return self._objects.write(kind, data).raw
+        with self._lock, reporting_full_disk():
+            try:
+                return self._objects.write(kind, data).raw
+            except pygit2.GitError:
+                raise_if_full(self.objects_directory, len(data))  # libgit2 does not say what it met
+                raise
 
     def write_tree(self, data: bytes) -> bytes:
         return self.write_object(ObjectType.TREE, data)
@@ -220,7 +226,8 @@ class GitStore:
 
     def checkout(self, treeish: str, destination: Path) -> None:
         """Writes the files of a tree into the directory `destination`, see `files.write_files`."""
-        write_files(self.entries(treeish), self.read_blob, destination)
+        with reporting_full_disk():
+            write_files(self.entries(treeish), self.read_blob, destination)
 
     # Commits and refs.
 
@@ -258,7 +265,7 @@ class GitStore:
         for _, new, _ in updates:
             if new and not self.has(new):
                 raise _not_found(new)
-        with self._lock:
+        with self._lock, reporting_full_disk():
             refs.update_refs(self._repository, updates)
 
 
