@@ -1,4 +1,4 @@
-"""Which builders there are: decided here, for the builder service and for who looks at a plan before it runs."""
+"""Which builders there are: decided here, for the builder service and for checks before a run."""
 
 from autopack.errors import Reason
 from autopack.policy.plan import AVAILABLE_BUILDER_KINDS, LedgerBuilder, NamedBuilder, Phase

@@ -4,6 +4,7 @@ It proves the protocol, not the quality: what such a small model says is mostly 
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def main() -> None:
     parameters.n_ctx = arguments.context_tokens
     parameters.n_parallel = 1
     parameters.n_threads_http = 2
-    parameters.cpuparams.n_threads = 2
+    parameters.cpuparams.n_threads = 1
     parameters.cache_ram_mib = 0
     parameters.warmup = False
     parameters.ui = False
@@ -80,6 +81,7 @@ def main() -> None:
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     sys.stdin.read()
+    os._exit(0)  # an answer that is being written would hold a clean end up for a minute
 
 
 if __name__ == "__main__":

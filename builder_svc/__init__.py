@@ -1,0 +1,1 @@
+"""The Builder service: a phase in, one commit out; nothing here decides whether it lands."""

@@ -1,0 +1,93 @@
+"""Puts the builder together; the only place that constructs its parts."""
+
+import asyncio
+import os
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from autopack.api.builder.v1 import builder_service_pb2, builder_service_pb2_grpc
+from autopack.database.database import Database
+from autopack.database.operations import Operations
+from autopack.gitstore.checkouts import Checkouts
+from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.server import ServerSettings, Service, create_server
+from autopack.telemetry.setup import configure
+from builder_svc.builders.sandboxes import Sandboxes
+from builder_svc.builders.selection import Selection
+from builder_svc.config import Config
+from builder_svc.domain.building import Building
+from builder_svc.objects import GitObjects
+from builder_svc.service import BuilderServicer
+from builder_svc.storage.exchanges import ExchangeStore
+
+MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
+
+
+async def start(config: Config) -> RunningService:
+    """Starts the builder; ready when this returns."""
+    async with AsyncExitStack() as undo:
+        database = await asyncio.to_thread(Database.open, config.url, MIGRATIONS)
+        undo.push_async_callback(database.close)
+        checkouts = await asyncio.to_thread(Checkouts, config.directory / "checkouts", config.checkouts_bytes)
+        objects = GitObjects(config.directory / "git", config.tls)
+        undo.push_async_callback(objects.close)
+        selection = Selection(
+            Sandboxes(config.sandbox_tier), checkouts, config.secrets, config.maximum_prompt_bytes
+        )
+        undo.push_async_callback(selection.close)
+        building = Building(
+            objects,
+            ExchangeStore(database, time.time),
+            selection.select,
+            config.concurrent_builds,
+            time.monotonic,
+        )
+        operations = Operations(database, time.time, "StartBuild")
+        undo.push_async_callback(operations.close)
+        servicer = BuilderServicer(building, operations)
+        server = create_server(
+            ServerSettings(
+                config.address,
+                maximum_concurrent_rpcs=config.maximum_concurrent_rpcs,
+                tls=config.tls,
+                insecure=config.insecure,
+            ),
+            [
+                Service(
+                    "autopack.api.builder.v1.BuilderService",
+                    lambda server: builder_service_pb2_grpc.add_BuilderServiceServicer_to_server(
+                        servicer, server
+                    ),
+                    builder_service_pb2.DESCRIPTOR,
+                )
+            ],
+            {"database": database.ping},
+        )
+        await server.start()
+        undo.pop_all()
+
+    async def close() -> None:
+        await close_all(server.stop, operations.close, selection.close, objects.close, database.close)
+
+    return RunningService(server, close)
+
+
+async def main() -> None:
+    """Serves until SIGTERM."""
+    environ = dict(os.environ)
+    config = Config.from_environ(environ)
+    await asyncio.to_thread(config.directory.mkdir, parents=True, exist_ok=True)
+    telemetry = configure("builder_svc", config.spans, environ)
+    try:
+        running = await start(config)
+        try:
+            await wait_for_signal()
+        finally:
+            await running.close()
+    finally:
+        telemetry.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,1 @@
+"""What a build is and how one is carried out, whatever the builder."""

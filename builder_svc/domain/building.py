@@ -1,0 +1,168 @@
+"""How every build goes, whatever the builder: base in, edits, the one write path, one commit out."""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from autopack.errors import (
+    AutopackError,
+    FailedPrecondition,
+    InvalidInput,
+    Reason,
+    ResourceExhausted,
+    Unavailable,
+)
+from autopack.gitstore.objects import EXECUTABLE, REGULAR
+from autopack.gitstore.store import GitStore, Signature
+from autopack.gitstore.write_path import Edit, apply_edits
+from autopack.policy.paths import PathRules
+from autopack.policy.plan import Phase
+from autopack.policy.policy import Policy
+from autopack.policy.read import policy_at
+from builder_svc.domain.builder import Builder, Record, Task, Work
+from builder_svc.domain.conflict_markers import find_conflict_markers
+from builder_svc.domain.redaction import redacted_json, redacted_reasons
+
+GRACE_SECONDS = 2.0
+"""Beyond the allowance, for a builder that enforces its time itself to say how it ended."""
+GIVE_PAUSES = (0.1, 0.5, 2.0, 5.0, 10.0)
+"""Seconds between tries to hand a change over while its owner is away."""
+AUTHOR = ("autopack-builder", "autopack-builder@localhost")
+"""Of commits that only carry a change; landing makes its own."""
+_COMMITTER_TIME = re.compile(rb"^committer .*> (\d+) [+-]\d{4}$", re.MULTILINE)
+_REFUSED_PACKS = frozenset({"PACK_INVALID", "PACK_TOO_LARGE"})
+
+
+class Objects(Protocol):
+    """Moves git objects between this service's store and the repository's owner."""
+
+    async def fetch(self, task: Task) -> GitStore:
+        """The project's store, with the base and the policy's commit in it."""
+        ...
+
+    async def give(self, task: Task, store: GitStore, commit: str) -> None:
+        """Hand the change over."""
+        ...
+
+
+class Exchanges(Protocol):
+    """Keeps what was exchanged with models and commands."""
+
+    async def keep(self, project_id: str, request_id: str, document: bytes) -> str:
+        """Store it durably; returns its SHA-256, hex."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a build ended: a commit, or reasons."""
+
+    commit: str = ""
+    reasons: tuple[Reason, ...] = ()
+    exchange_digest: str = ""
+
+
+class Building:
+    """Carries out builds, a bounded number of each kind at a time."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        exchanges: Exchanges,
+        select: Callable[[Phase, Policy], Builder],
+        concurrency: int,
+        clock: Callable[[], float],
+    ) -> None:
+        """`select` gives the builder of a phase or raises AutopackError; `clock` gives seconds."""
+        self._objects = objects
+        self._exchanges = exchanges
+        self._select = select
+        self._concurrency = concurrency
+        self._clock = clock
+        # By kind: a ready patch must not wait for models to answer.
+        self._slots: dict[str, asyncio.Semaphore] = {}
+
+    async def run(self, task: Task, record: Record) -> Outcome:
+        """The build's end. A refusal is an outcome; what another service or the disk does wrong is raised.
+
+        What was spent is on the record, also when this is cancelled.
+        """
+        store = await self._objects.fetch(task)
+        outcome = await self._outcome(task, store, record)
+        if record.exchange:
+            document = redacted_json({"kind": record.kind, "exchange": record.exchange}, record.secrets)
+            digest = await self._exchanges.keep(task.project_id, task.request_id, document)
+            outcome = replace(outcome, exchange_digest=digest)
+        return replace(outcome, reasons=redacted_reasons(outcome.reasons, record.secrets))
+
+    async def _outcome(self, task: Task, store: GitStore, record: Record) -> Outcome:
+        try:
+            if not task.allowance.seconds:
+                raise ResourceExhausted(_no_time())
+            policy = await asyncio.to_thread(policy_at, store, task.policy_commit)
+            builder = self._select(task.phase, policy)
+            record.kind = builder.kind
+            rules = policy.path_rules(task.phase.scope.paths)
+            edits = await self._edits(builder, Work(task, store, policy, rules, record))
+            commit = await asyncio.to_thread(_commit, store, task, edits, rules)
+        except AutopackError as error:
+            return Outcome(reasons=error.reasons)
+        try:
+            await self._give(task, store, commit)
+        except (InvalidInput, ResourceExhausted) as error:
+            if error.reasons[0].code in _REFUSED_PACKS:
+                return Outcome(reasons=error.reasons)
+            raise
+        return Outcome(commit)
+
+    async def _give(self, task: Task, store: GitStore, commit: str) -> None:
+        """What was built may have been dear: an owner that is just restarting does not lose it."""
+        for pause in GIVE_PAUSES:
+            try:
+                return await self._objects.give(task, store, commit)
+            except Unavailable:
+                await asyncio.sleep(pause)
+        await self._objects.give(task, store, commit)
+
+    async def _edits(self, builder: Builder, work: Work) -> Sequence[Edit]:
+        slots = self._slots.setdefault(builder.kind, asyncio.Semaphore(self._concurrency))
+        async with slots:
+            started = self._clock()
+            limit = asyncio.timeout(work.task.allowance.seconds + GRACE_SECONDS)
+            try:
+                async with limit:
+                    return await builder.build(work)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise FailedPrecondition(timed_out(work.task.allowance.seconds)) from None
+            finally:
+                work.record.seconds = self._clock() - started
+
+
+def timed_out(seconds: int, output: str = "") -> Reason:
+    """Why a build was stopped."""
+    message = f"not done after {seconds} s" + (f"; its output ended with\n{output}" if output else "")
+    return Reason("BUILD_TIMED_OUT", message, "raise budget.seconds, or ask for less in one phase")
+
+
+def _no_time() -> Reason:
+    return Reason("BUDGET_EXHAUSTED", "no seconds are left for this phase", "raise budget.seconds")
+
+
+def _commit(store: GitStore, task: Task, edits: Sequence[Edit], rules: PathRules) -> str:
+    tree = apply_edits(store, task.base, edits, rules)
+    marked = find_conflict_markers(edits, lambda path: _base_file(store, task.base, path))
+    if marked:
+        raise InvalidInput(*marked)
+    _, data = store.read_object(bytes.fromhex(task.base))
+    time = _COMMITTER_TIME.search(data)
+    author = Signature(*AUTHOR, int(time[1]) if time else 0)
+    return store.commit(tree=tree, parents=[task.base], message=task.request_id, author=author)
+
+
+def _base_file(store: GitStore, base: str, path: str) -> bytes | None:
+    entry = store.entry(base, path)
+    return store.read_blob(entry.oid) if entry and entry.mode in (REGULAR, EXECUTABLE) else None

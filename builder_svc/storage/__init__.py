@@ -1,0 +1,1 @@
+"""The service's own database: operations and recorded exchanges."""

@@ -1,0 +1,16 @@
+"""Tables of the builder's database, beside that of operations."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+exchanges = sa.Table(
+    "exchanges",
+    metadata,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("project_id", sa.String(200), nullable=False),
+    sa.Column("request_id", sa.String(300), nullable=False, index=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("create_time", sa.Float, nullable=False),
+)
+"""Documents by the SHA-256 of their bytes, zlib-compressed; the rest (Unix seconds) tells who was first."""
