@@ -11,11 +11,13 @@ from pathlib import Path
 
 from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.files import write_files
+from autopack.gitstore.objects import EXECUTABLE, REGULAR
 from autopack.gitstore.store import GitStore
 
 _STAGING = "new-"
 _FILES = "files"
 _SIZE = "bytes"
+_FILE_MODES = (REGULAR, EXECUTABLE)
 
 
 class Checkouts:
@@ -79,23 +81,29 @@ class Checkouts:
         try:
             size = self._write(store, tree, staging / _FILES)
             (staging / _SIZE).write_text(str(size))
+            now = self._clock()
+            os.utime(staging, (now, now))
             with self._lock:
                 staging.rename(self._directory / tree)
-                self._kept[tree] = _Kept(size, self._clock())
+                self._kept[tree] = _Kept(size, now)
         except BaseException:
             shutil.rmtree(staging, ignore_errors=True)
             raise
 
     def _write(self, store: GitStore, tree: str, files: Path) -> int:
         """Writes the files and returns their size; those that the last checkout has are only linked."""
-        like = self._latest.get(store.path)
-        if like is None or not self._use(like):
+        with self._lock:
+            like = self._latest.get(store.path, "")
+            kept = self._kept.get(like)
+        if kept is None:
             return write_files(store.entries(tree), store.read_blob, files)
-        changed = {change.path for change in store.diff(like, tree)}
-        source = self._directory / like / _FILES
-        return self._kept[like].size + write_files(
-            store.entries(tree), store.read_blob, files, source, changed
-        )
+        changes = store.diff(like, tree)
+        source = self._directory / like / _FILES  # should it go meanwhile, files are written after all
+        changed = {change.path for change in changes}
+        write_files(store.entries(tree), store.read_blob, files, source, changed)
+        added = [change.new_oid for change in changes if change.new_mode in _FILE_MODES]
+        removed = [change.old_oid for change in changes if change.old_mode in _FILE_MODES]
+        return kept.size + sum(map(store.size, added)) - sum(map(store.size, removed))
 
     def _surplus(self) -> list[Path]:
         """Takes away what is over the budget, longest unused first; to be deleted by the caller."""

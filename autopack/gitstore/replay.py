@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 
+from autopack.errors import Reason, Unavailable
 from autopack.gitstore import trees
-from autopack.gitstore.command import run_git
+from autopack.gitstore.command import GitFailed, run_git
+from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.records import Signature, to_path
 from autopack.gitstore.store import MAXIMUM_ENTRIES, GitStore
 
@@ -55,11 +57,13 @@ def _merge(store: GitStore, base: str, head: str, onto: str) -> Replayed:
     theirs = store.commit(tree=head, parents=(root,), message="head", author=_NOBODY)
     # Told about moved directories, git would put files elsewhere than the change says.
     command = "-c merge.directoryRenames=false merge-tree --write-tree -z --name-only --no-messages"
-    output = run_git(
-        [*command.split(), "--end-of-options", ours, theirs],
-        git_dir=store.path,
-        statuses=(0, 1),
-    )
+    arguments = [*command.split(), "--end-of-options", ours, theirs]
+    try:
+        with reporting_full_disk():
+            output = run_git(arguments, git_dir=store.path, statuses=(0, 1))
+    except GitFailed as error:
+        fix = "git 2.38 or newer is needed: git --version"
+        raise Unavailable(Reason("GIT_FAILED", f"git could not merge: {error.message}", fix)) from None
     tree, *conflicts = output.rstrip(b"\0").split(b"\0")
     if conflicts:
         return Replayed(None, tuple(to_path(path) for path in conflicts))
