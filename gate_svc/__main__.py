@@ -71,6 +71,8 @@ async def start(config: Config) -> RunningService:
         {"database": database.ping},
     )
     await server.start()
+    if config.warm:
+        sandboxes.warm()
 
     async def close_auditor() -> None:
         await auditor.close(None)

@@ -1,9 +1,11 @@
 """Runs checks in the sandbox, each once for everything that its outcome depends on, and keeps the results."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autopack.errors import InvalidInput, Reason
 from autopack.policy.plan import Check
@@ -22,6 +24,8 @@ from gate_svc.shared_work import SharedWork
 from gate_svc.slots import FairSlots
 from gate_svc.storage.check_results import CheckResults
 from gate_svc.trees import PreparedTree
+
+logger = logging.getLogger(__name__)
 
 REPORT_LIMIT = 50_000_000
 """Bytes of one report."""
@@ -45,7 +49,7 @@ class Checks:
         self._slots = slots
         self._running: SharedWork[CheckRun] = SharedWork()
         self._unsaved: dict[str, CheckRun] = {}
-        self._saving: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Task[None]] = set()
 
     async def recall(self, key: str) -> CheckRun | None:
         """The result of an earlier run under this key."""
@@ -60,7 +64,7 @@ class Checks:
         async def work() -> CheckRun:
             async with self._slots.slot(owner):
                 with span(span_name, {names.CHECK_NAME: check.name}) as current:
-                    run = await _execute(check, place)
+                    run = await self._execute(check, place)
                     current.set_attribute(names.CHECK_OUTCOME, _told(run.ended))
             metrics().check_seconds.record(
                 run.seconds, {names.CHECK_NAME: check.name, names.CHECK_OUTCOME: _told(run.ended)}
@@ -71,8 +75,35 @@ class Checks:
         return await self._running.result(key, work)
 
     async def close(self) -> None:
-        """Waits until all results are stored."""
-        await asyncio.gather(*self._saving, return_exceptions=True)
+        """Waits until all results are stored and all workspaces removed."""
+        await asyncio.gather(*self._behind, return_exceptions=True)
+
+    async def _execute(self, check: Check, place: Place) -> CheckRun:
+        """The run, as soon as it is known; its workspace is removed while the judgement goes on."""
+        known: asyncio.Future[CheckRun] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(_execute(check, place, known))
+        either: set[asyncio.Future[Any]] = {task, known}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        if not known.done():
+            await task  # raises why there is no outcome
+        self._leave_behind(task)
+        return known.result()
+
+    def _leave_behind(self, task: asyncio.Task[None]) -> None:
+        """Lets a task end beside the judgements; what fails in it is logged."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._behind.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                logger.error("what a check left to be done has failed", exc_info=error)
+
+        self._behind.add(task)
+        task.add_done_callback(ended)
 
     def _save(self, key: str, check: Check, run: CheckRun) -> None:
         """Stores a result beside the judgement, which does not wait; what proves nothing is run again."""
@@ -86,12 +117,11 @@ class Checks:
             finally:
                 del self._unsaved[key]
 
-        task = asyncio.create_task(put())
-        self._saving.add(task)
-        task.add_done_callback(self._saving.discard)
+        self._leave_behind(asyncio.create_task(put()))
 
 
-async def _execute(check: Check, place: Place) -> CheckRun:
+async def _execute(check: Check, place: Place, known: "asyncio.Future[CheckRun]") -> None:
+    """Runs a check in a workspace of its own, and tells the outcome before that is removed."""
     reporters = {kind: str(directory) for kind, directory in DIRECTORIES.items()}
     how = invocation(check, reporters, place.environment.path)
     limits = Limits(seconds=check.timeout, memory_mb=place.rules.memory_mb, processes=place.rules.processes)
@@ -103,13 +133,8 @@ async def _execute(check: Check, place: Place) -> CheckRun:
         )
         ended = _ended(result)
         evidence, fault = await _evidence(workspace, check, how, ended)
-    return CheckRun(
-        ended=ended,
-        evidence=evidence,
-        fault=fault,
-        seconds=result.seconds,
-        output_tail=output_tail(result.output),
-    )
+        tail = output_tail(result.output)
+        known.set_result(CheckRun(ended, evidence, fault, result.seconds, tail))
 
 
 def _read_only(workspace: Workspace, how: Invocation, mounts: Mapping[str, Path]) -> dict[str, Path]:

@@ -31,6 +31,8 @@ class Config:
     """How long the auditor may be away, or not yet know of the audit."""
     sandbox_tier: str | None = None
     """The one tier to be used; None: the best one."""
+    warm: bool = True
+    """Whether the sandbox is probed at the start, beside everything else, and not by the first judgement."""
     spans: Path | None = None
     """Local span store; None: none."""
     tls: TlsSettings | None = None

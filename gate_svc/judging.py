@@ -112,6 +112,8 @@ class Judging:
         taken = await asyncio.to_thread(_taken, store, candidate.tree, environment.mounts)
         if taken:
             return _Checked(rulings=taken, environment_digest=environment.digest, skipped=True)
+        # The head as it is, its own tests included. The policy commit's tests over the head's product would be
+        # one more tree beside it, with results of its own.
         head = await self.trees.prepare(store, request.policy_commit, candidate.tree)
         place = Place(head, environment, sandbox, candidate.policy.sandbox)
         base = await self.trees.prepare(store, request.policy_commit, candidate.base_tree)
@@ -130,24 +132,15 @@ class Judging:
     ) -> CheckFacts:
         """A check on the head and, where it reports by test, on the base; each only if need be."""
         key, base_key = (
-            check_key(
-                check,
-                tree,
-                place.environment.digest,
-                place.rules,
-                place.sandbox.tier,
-                self.machine,
-            )
+            check_key(check, tree, place.environment.digest, place.rules, place.sandbox.tier, self.machine)
             for tree in (candidate.tree, candidate.base_tree)
         )
-        compared = check.reports != "none"
-        kept = await self.checks.recall(key)
-        kept_base = await self.checks.recall(base_key) if compared else None
+        kept, kept_base = await asyncio.gather(self.checks.recall(key), self.checks.recall(base_key))
         recalled = CheckFacts(check, kept, kept_base, cached=True)
         if proven(recalled):
             return recalled
         base: asyncio.Task[CheckRun] | None = None
-        if compared and kept_base is None:
+        if check.reports != "none" and kept_base is None:
             base = asyncio.create_task(self.checks.run(base_key, owner, check, before, names.BASELINE_SPAN))
         try:
             if kept is not None and kept.green:

@@ -13,6 +13,7 @@ class Sandboxes:
         self._only = only
         self._chosen: dict[str, Sandbox] = {}
         self._choosing = asyncio.Lock()
+        self._warming: asyncio.Task[Capabilities] | None = None
 
     async def capabilities(self) -> Capabilities:
         """What works here."""
@@ -29,8 +30,14 @@ class Sandboxes:
         # Below the system's temporary directory, since the sandbox's user may not reach our own.
         return select(tier, probe(), only=self._only)
 
+    def warm(self) -> None:
+        """Probes the machine in the background, so that the first check need not wait for it."""
+        self._warming = asyncio.create_task(self.capabilities())
+
     async def close(self) -> None:
         """Closes all of them."""
+        if self._warming is not None:
+            await asyncio.gather(self._warming, return_exceptions=True)
         for sandbox in self._chosen.values():
             await sandbox.close()
         self._chosen.clear()

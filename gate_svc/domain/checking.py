@@ -13,6 +13,10 @@ from gate_svc.domain.verdict import CheckOutcome, CheckResult, TestCounts
 NAMES_LIMIT = 200
 """Names in each list of a result."""
 
+# A verdict must fit into one message of 4 MiB, whatever its checks are called and print.
+_NAMES_BYTES = 300_000
+_TAIL_BYTES = 1_000_000
+
 NAMES_IN_MESSAGE = 10
 
 
@@ -58,8 +62,10 @@ def proven(facts: CheckFacts) -> bool:
     )
 
 
-def result(facts: CheckFacts, outcome: CheckOutcome, comparison: Comparison | None) -> CheckResult:
-    """The check as the verdict lists it."""
+def result(
+    facts: CheckFacts, outcome: CheckOutcome, comparison: Comparison | None, of: int = 1
+) -> CheckResult:
+    """The check as the verdict lists it, one `of` so many."""
     head, compared = facts.head, comparison or Comparison(base_known=False)
     evidence = (head.evidence if head else None) or Evidence()
     return CheckResult(
@@ -75,15 +81,26 @@ def result(facts: CheckFacts, outcome: CheckOutcome, comparison: Comparison | No
             errors=evidence.count(Outcome.ERROR) + len(evidence.unloaded),
             skipped=evidence.count(Outcome.SKIPPED),
         ),
-        new_failures=compared.new_failures[:NAMES_LIMIT],
-        old_failures=compared.old_failures[:NAMES_LIMIT],
-        vanished=compared.vanished[:NAMES_LIMIT],
+        new_failures=_first(compared.new_failures, _NAMES_BYTES // of),
+        old_failures=_first(compared.old_failures, _NAMES_BYTES // of),
+        vanished=_first(compared.vanished, _NAMES_BYTES // of),
         outcome_digest=head.outcome_digest if head else "",
         base_outcome_digest=facts.base.outcome_digest if comparison and facts.base else "",
         seconds=head.seconds if head else 0.0,
         cached=facts.cached,
-        output_tail=head.output_tail if head else "",
+        output_tail=head.output_tail[-_TAIL_BYTES // (4 * of) :] if head else "",
     )
+
+
+def _first(names: tuple[str, ...], limit: int) -> tuple[str, ...]:
+    """The first names that are together no longer than `limit` bytes."""
+    kept = 0
+    for name in names[:NAMES_LIMIT]:
+        limit -= len(name.encode())
+        if limit < 0:
+            break
+        kept += 1
+    return names[:kept]
 
 
 def _by_exit_status(check: Check, exit_code: int) -> tuple[CheckOutcome, None, tuple[Ruling, ...]]:

@@ -50,7 +50,8 @@ def _artefact(file: ChangedFile) -> Reason | None:
 def _shadow(file: ChangedFile) -> Reason | None:
     if not file.added:
         return None
-    first = PurePosixPath(file.path).parts[0].lower()
+    parts = [part.lower() for part in PurePosixPath(file.path).parts]
+    first = parts[1] if parts[0] in ("src", "lib") and len(parts) > 1 else parts[0]
     if first.removesuffix(".py") not in _RUNNERS:
         return None
     return Reason(

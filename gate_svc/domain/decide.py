@@ -12,10 +12,14 @@ from gate_svc.domain.audit import AuditFacts, judge_audit
 from gate_svc.domain.checking import CheckFacts, judge_check, result
 from gate_svc.domain.risk import Risk
 from gate_svc.domain.ruling import Ruling, Weight, ask, note, refuse
+from gate_svc.domain.text import one_line
 from gate_svc.domain.verdict import Decision, Verdict
 
-REASONS_LIMIT = 300
+REASONS_LIMIT = 200
 """Reasons in a verdict; the rest is counted."""
+
+MESSAGE_LIMIT = 1000
+"""Characters of a reason's message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,9 @@ def decide(facts: Facts) -> Verdict:
         base_tree=facts.base_tree,
         policy_digest=facts.policy.digest,
         environment_digest=facts.environment_digest,
-        checks=tuple(result(each, outcome, comparison) for each, outcome, comparison, _ in judged),
+        checks=tuple(
+            result(each, outcome, comparison, of=len(judged)) for each, outcome, comparison, _ in judged
+        ),
         risk=facts.risk,
         categories=facts.categories,
         findings_digest=facts.audit.findings_digest,
@@ -87,7 +93,8 @@ def _conclude(heaviest: Weight, facts: Facts) -> tuple[Decision, tuple[Ruling, .
         return Decision.ACCEPT, ()
     approvers = {each.approver for each in facts.approvals if each.change_digest == facts.change_digest}
     if approvers:
-        given = Reason("APPROVED", f"approved by {', '.join(sorted(approvers))}")
+        # No signature is checked yet, so none is claimed.
+        given = Reason("APPROVED", f"approved by {', '.join(sorted(approvers))}, not proven by a key")
         return Decision.ACCEPT, (note(given),)
     if facts.approvals:
         stale = Reason(
@@ -145,7 +152,10 @@ def _by_category(facts: Facts) -> Iterator[Ruling]:
 
 
 def _bounded(reasons: list[Reason]) -> tuple[Reason, ...]:
-    if len(reasons) <= REASONS_LIMIT:
-        return tuple(reasons)
-    more = Reason("MORE_REASONS", f"{len(reasons) - REASONS_LIMIT} more reasons", "mend these first")
-    return (*reasons[:REASONS_LIMIT], more)
+    listed = [
+        replace(each, message=one_line(each.message, MESSAGE_LIMIT)) for each in reasons[:REASONS_LIMIT]
+    ]
+    if len(reasons) > REASONS_LIMIT:
+        left = len(reasons) - REASONS_LIMIT
+        listed.append(Reason("MORE_REASONS", f"{left} more reasons", "mend these first"))
+    return tuple(listed)

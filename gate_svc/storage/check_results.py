@@ -8,8 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
 from autopack.database.database import Database
 from autopack.errors import Reason
@@ -28,6 +26,12 @@ check_results = sa.Table(
     sa.Column("use_time", sa.Float, nullable=False),
 )
 """Times in Unix seconds."""
+
+# Both databases understand it; SQLAlchemy has it apart for each, and Postgres' dialect is slow to import.
+_PUT = sa.text(
+    "INSERT INTO check_results (key, result, use_time) VALUES (:key, :result, :use_time)"
+    " ON CONFLICT (key) DO UPDATE SET result = excluded.result, use_time = excluded.use_time"
+)
 
 
 class CheckResults:
@@ -60,16 +64,8 @@ class CheckResults:
         data = await asyncio.to_thread(_encode, run)
         now = self._clock()
 
-        def work(connection: Connection) -> None:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            values = {"result": data, "use_time": now}
-            connection.execute(
-                dialect.insert(check_results)
-                .values(key=key, **values)
-                .on_conflict_do_update(index_elements=[check_results.c.key], set_=values)
-            )
-
-        await self._database.transaction(work)
+        values = {"key": key, "result": data, "use_time": now}
+        await self._database.transaction(lambda connection: connection.execute(_PUT, values))
 
     async def prune(self) -> None:
         """Forgets what was not used for long."""

@@ -80,7 +80,7 @@ def test_taking_compiled_code_away_is_welcome() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["pytest.py", "_pytest/__init__.py", "unittest/case.py", "autopack_pytest.py"]
+    "path", ["pytest.py", "_pytest/__init__.py", "unittest/case.py", "src/pytest.py", "autopack_pytest.py"]
 )
 def test_what_hides_the_test_runner_is_refused(path: str) -> None:
     assert codes(added(path, b"x = 1\n")) == ["SHADOWS_RUNNER"]

@@ -249,7 +249,7 @@ def test_an_approval_that_nothing_asks_for_changes_nothing() -> None:
 def test_reasons_come_heaviest_first_and_are_bounded() -> None:
     many = tuple(Ruling(Weight.REFUSE, Reason("X", str(number))) for number in range(1000))
     verdict = decide(facts(rulings=many))
-    assert len(verdict.reasons) == 301
+    assert len(verdict.reasons) == 201
     mixed = (
         Ruling(Weight.NOTE, Reason("N", "")),
         Ruling(Weight.ASK, Reason("A", "")),
@@ -281,6 +281,18 @@ def test_the_decision_digest_covers_no_time_output_cache_or_sandbox_fact() -> No
 )
 def test_the_decision_digest_covers_whatever_decides(differing: dict[str, object]) -> None:
     assert decide(facts(**differing)).decision_digest != decide(facts()).decision_digest
+
+
+def test_a_verdict_stays_within_one_message_whatever_the_tests_are_called() -> None:
+    many = {f"{number:04}" + "\U0001f600" * 490: Outcome.FAILED for number in range(300)}
+    loud = replace(run(many, 1), output_tail="\U0001f600" * 4000)
+    quiet = run(dict.fromkeys(many, Outcome.PASSED))
+    verdict = decide(facts(checks=(CheckFacts(PYTEST, loud, quiet),) * 50))
+    listed = [name for check in verdict.checks for name in check.new_failures]
+    assert listed
+    assert sum(len(name.encode()) for name in listed) <= 300_000
+    assert sum(len(check.output_tail.encode()) for check in verdict.checks) <= 1_000_000
+    assert sum(len(reason.message.encode()) for reason in verdict.reasons) <= 1_000_000
 
 
 runs = st.sampled_from(
