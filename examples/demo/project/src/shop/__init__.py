@@ -1,0 +1,1 @@
+"""A little shop: prices, discounts and carts."""

@@ -1,0 +1,1 @@
+"""The orchestrator: runs, phases, attempts, approvals and landing."""

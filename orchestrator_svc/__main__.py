@@ -1,0 +1,123 @@
+"""Puts the orchestrator together; the only place that constructs its parts."""
+
+import asyncio
+import hmac
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from autopack.api.git.v1 import git_service_pb2, git_service_pb2_grpc
+from autopack.api.git.v1.git_service_pb2 import PutPackHeader
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2, orchestrator_service_pb2_grpc
+from autopack.database.database import Database
+from autopack.errors import PermissionDenied, Reason
+from autopack.gitstore.service import GitServiceServicer
+from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.server import ServerSettings, Service, create_server
+from autopack.telemetry.setup import configure
+from autopack.telemetry.tracing import tracer_provider
+from orchestrator_svc.config import Config
+from orchestrator_svc.control import Control
+from orchestrator_svc.drivers import Drivers
+from orchestrator_svc.engine import Engine
+from orchestrator_svc.ledgers import Ledgers
+from orchestrator_svc.notifier import Notifier
+from orchestrator_svc.projects import Projects
+from orchestrator_svc.service import OrchestratorServicer
+from orchestrator_svc.services import Services
+from orchestrator_svc.storage.runs import RunStore
+from orchestrator_svc.survivors import Survivors
+from orchestrator_svc.traces import Traces
+
+MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
+SCAN_SECONDS = 5.0
+
+
+async def start(config: Config, clock: Callable[[], float] = time.time) -> RunningService:
+    """Starts the orchestrator: database, services, server, then the runs that were left."""
+    database = await asyncio.to_thread(Database.open, config.url, MIGRATIONS)
+    services = Services.connect(config, config.tls)
+    rows = RunStore(database)
+    projects = Projects(database, config.directory / "git", config.allow_paths)
+    notifier = Notifier()
+    drivers = Drivers(config, rows, projects, services, notifier, clock)
+    engine = Engine(config.url, config.executor_id, drivers.drive)
+    control = Control(rows, projects, drivers, engine, notifier, clock)
+    ledgers = Ledgers(control)
+
+    async def authorize(header: PutPackHeader) -> None:
+        token = ledgers.previews.get(header.request_id) or await rows.upload_token_of(header.request_id)
+        if not token or not hmac.compare_digest(token, header.upload_token):
+            raise PermissionDenied(
+                Reason("UPLOAD_REFUSED", "The upload token is not that of a running attempt.", "")
+            )
+
+    async def received(header: PutPackHeader) -> None:
+        """The objects are in the store; the attempt's row names the commit once its build has ended."""
+
+    server = create_server(
+        ServerSettings(
+            config.address,
+            maximum_concurrent_rpcs=config.maximum_concurrent_rpcs,
+            tls=config.tls,
+            insecure=config.insecure,
+        ),
+        [
+            Service(
+                "autopack.api.orchestrator.v1.OrchestratorService",
+                lambda server: orchestrator_service_pb2_grpc.add_OrchestratorServiceServicer_to_server(
+                    OrchestratorServicer(control, ledgers, Traces(rows, config.spans, _flush_spans)), server
+                ),
+                orchestrator_service_pb2.DESCRIPTOR,
+            ),
+            Service(
+                "autopack.api.git.v1.GitService",
+                lambda server: git_service_pb2_grpc.add_GitServiceServicer_to_server(
+                    GitServiceServicer(projects.store, authorize, received), server
+                ),
+                git_service_pb2.DESCRIPTOR,
+            ),
+        ],
+        {"database": database.ping},
+    )
+    await server.start()
+    drivers.git_address = config.git_address or server.address
+    survivors = Survivors(control, clock, SCAN_SECONDS)
+    if config.drive_at_start:
+        survivors.start()
+
+    async def close() -> None:
+        await close_all(
+            survivors.stop, server.stop, drivers.stop, engine.stop, services.close, database.close
+        )
+
+    return RunningService(server, close)
+
+
+def _flush_spans() -> None:
+    provider = tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.force_flush()
+
+
+async def main() -> None:
+    """Serves until SIGTERM."""
+    environ = dict(os.environ)
+    config = Config.from_environ(environ)
+    config.directory.mkdir(parents=True, exist_ok=True)
+    telemetry = configure("orchestrator_svc", config.spans, environ)
+    try:
+        running = await start(config)
+        try:
+            await wait_for_signal()
+        finally:
+            await running.close()
+    finally:
+        telemetry.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

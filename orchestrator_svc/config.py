@@ -1,0 +1,72 @@
+"""The orchestrator's settings, read from the environment in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from autopack.rpc.tls import TlsSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the orchestrator can be told."""
+
+    directory: Path
+    """Its own: bare repositories, database where that is SQLite."""
+    address: str
+    """Where it listens: unix:PATH or HOST:PORT."""
+    builder_address: str
+    auditor_address: str
+    gate_address: str
+    memory_address: str
+    database_url: str = ""
+    """SQLAlchemy URL; empty: SQLite in the directory."""
+    git_address: str = ""
+    """Where other services reach its GitService; empty: its own address."""
+    executor_id: str = "local"
+    """Unique among the orchestrators on one database."""
+    drive_at_start: bool = True
+    """Whether unfinished runs go on at once, or only when somebody asks for driving."""
+    allow_paths: bool = False
+    """Whether repositories may be given by path; only the all-in-one does."""
+    concurrent_runs: int = 16
+    window: int = 16
+    """Phases of one run that are looked at ahead of its branch's head."""
+    patience_seconds: float = 30.0
+    """How long a service may be away before the run stops with a reason."""
+    lease_seconds: float = 15.0
+    """How long a driver that is not heard of keeps its run."""
+    spans: Path | None = None
+    """Local span store that GetTrace reads."""
+    tls: TlsSettings | None = None
+    insecure: bool = False
+    maximum_concurrent_rpcs: int = 400
+
+    @property
+    def url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.directory / 'orchestrator.db'}"
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Config":
+        """The settings that the environment gives; names as in docs/SETTINGS.md."""
+        directory = Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/orchestrator"))
+        spans = environ.get("AUTOPACK_SPANS")
+        return cls(
+            directory=directory,
+            address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
+            builder_address=environ.get("AUTOPACK_BUILDER_ADDRESS", "dns:///builder:50051"),
+            auditor_address=environ.get("AUTOPACK_AUDITOR_ADDRESS", "dns:///auditor:50051"),
+            gate_address=environ.get("AUTOPACK_GATE_ADDRESS", "dns:///gate:50051"),
+            memory_address=environ.get("AUTOPACK_MEMORY_ADDRESS", "dns:///memory:50051"),
+            database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
+            git_address=environ.get("AUTOPACK_GIT_ADDRESS", ""),
+            executor_id=environ.get("AUTOPACK_EXECUTOR_ID") or environ.get("HOSTNAME", "local"),
+            concurrent_runs=int(environ.get("AUTOPACK_CONCURRENT_RUNS", "16")),
+            window=int(environ.get("AUTOPACK_WINDOW", "16")),
+            patience_seconds=float(environ.get("AUTOPACK_PATIENCE_SECONDS", "30")),
+            lease_seconds=float(environ.get("AUTOPACK_LEASE_SECONDS", "15")),
+            spans=Path(spans) if spans else directory / "spans.db",
+            tls=TlsSettings.from_environ(environ),
+            insecure=environ.get("AUTOPACK_INSECURE") == "1",
+        )

@@ -1,0 +1,252 @@
+"""What people and their tools ask of the orchestrator: submit, look, approve, reject, cancel, resume."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from autopack.api.gate.v1 import verdict_pb2
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+from autopack.api.orchestrator.v1 import run_pb2
+from autopack.api.plan.v1 import plan_pb2
+from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.policy.convert import plan_from_proto
+from autopack.policy.graph import order
+from autopack.policy.narrowing import refuse_widening
+from autopack.policy.plan import Plan
+from autopack.policy.policy import Policy
+from autopack.policy.read import policy_at
+from orchestrator_svc.domain.run import Event, Run
+from orchestrator_svc.domain.states import ENDED_RUNS, PhaseState, RunState
+from orchestrator_svc.drivers import Drivers
+from orchestrator_svc.engine import Engine
+from orchestrator_svc.notifier import Notifier
+from orchestrator_svc.projects import Base, Project, Projects
+from orchestrator_svc.storage import asked
+from orchestrator_svc.storage.runs import NewPhase, RunStore, Submission, submit
+from orchestrator_svc.tracing import trace_id_of
+
+POLL_SECONDS = 0.5
+EVENTS_AT_ONCE = 500
+CANCEL_TRIES = 20
+CANCEL_PAUSE_SECONDS = 0.1
+PATCH_LIMIT = 20_000_000
+"""Bytes of a diff that is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan that could run."""
+
+    plan: Plan
+    project: Project
+    base: Base
+    policy: Policy
+    order: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Control:
+    """The runs, as people see them."""
+
+    rows: RunStore
+    projects: Projects
+    drivers: Drivers
+    engine: Engine
+    notifier: Notifier
+    clock: Callable[[], float]
+
+    async def prepare(self, plan: Plan, repository: run_pb2.Repository) -> Prepared:
+        """Finds all that can be known before a plan runs; changes nothing but the object cache.
+
+        Raises:
+            InvalidInput: with every reason.
+            NotFound: `BASE_NOT_FOUND`.
+        """
+        landing_order = order(plan.phases)
+        project = await self.projects.open(repository)
+        base = await asyncio.to_thread(project.bring_base, plan.base)
+        policy = await asyncio.to_thread(policy_at, project.store, base.commit)
+        reasons = list(refuse_widening(plan, policy))
+        if plan.land == "fast-forward" and not base.branch:
+            reasons.append(
+                Reason(
+                    "BASE_NOT_A_BRANCH",
+                    f"`land: fast-forward` moves a branch, and {plan.base!r} does not name one.",
+                    "Give the branch's name as `base`, or use `land: branch`.",
+                )
+            )
+        if reasons:
+            raise InvalidInput(*reasons)
+        return Prepared(plan, project, base, policy, landing_order)
+
+    async def submit(self, request: messages.SubmitRunRequest) -> tuple[Run, tuple[Reason, ...]]:
+        """Submits the plan and has it driven; the same run_id with the same plan finds the run."""
+        prepared = await self.prepare(plan_from_proto(request.plan), request.repository)
+        now = self.clock()
+        run_id = request.run_id or "run-" + _digest(request.request_id.encode())[:10]
+        return await self.submit_prepared(request.plan, prepared, run_id, now), prepared.base.notices
+
+    async def submit_prepared(
+        self, message: plan_pb2.Plan, prepared: Prepared, run_id: str, now: float
+    ) -> Run:
+        """Inserts the run, or finds it, and has it driven."""
+        phases = {phase.id: phase for phase in prepared.plan.phases}
+        data = message.SerializeToString(deterministic=True)
+        submission = Submission(
+            run_id=run_id,
+            project_id=prepared.project.project_id,
+            plan=data,
+            plan_name=message.name,
+            plan_digest=_digest(data),
+            base=prepared.base.commit,
+            base_branch=prepared.base.branch,
+            submit_time=now,
+            trace_id=trace_id_of(run_id, now),
+            phases=[NewPhase(phase_id, phases[phase_id].depends_on) for phase_id in prepared.order],
+        )
+        if not await self.rows.exists(run_id):
+            branch = f"refs/heads/autopack/{run_id}"
+            await asyncio.to_thread(prepared.project.refuse_taken_branch, branch)
+        await self.rows.database.transaction(lambda connection: submit(connection, submission))
+        return await self.drive(run_id)
+
+    async def drive(self, run_id: str) -> Run:
+        """Has the run driven if there is something to drive, here or wherever it is driven already."""
+        run = await self.rows.get(run_id, self.clock())
+        await self.engine.start()
+        if run.state is RunState.RUNNING and not run.driven and self.drivers.has_room:
+            await self.engine.drive(run_id, run.fence)
+        self.drivers.wake(run_id)
+        self.notifier.changed(run_id)
+        return run
+
+    async def approve(
+        self, request_id: str, run_id: str, phase_id: str, approval: verdict_pb2.Approval
+    ) -> Run:
+        """Keeps the approval and goes on."""
+        content = b"\0".join((run_id.encode(), phase_id.encode(), approval.change_digest.encode()))
+        now = self.clock()
+
+        def work(connection: sa.Connection) -> None:
+            if asked.first_time(connection, request_id, run_id, content):
+                asked.approve(
+                    connection,
+                    run_id,
+                    phase_id,
+                    now,
+                    change_digest=approval.change_digest,
+                    approver=approval.approver,
+                    key_id=approval.key_id,
+                    signature=approval.signature,
+                )
+
+        await self.rows.database.transaction(work)
+        return await self.drive(run_id)
+
+    async def reject(self, request_id: str, run_id: str, phase_id: str, why: str) -> Run:
+        """Fails the phase and goes on without it."""
+        content = b"\0".join((run_id.encode(), phase_id.encode(), why.encode()))
+        now = self.clock()
+
+        def work(connection: sa.Connection) -> None:
+            if asked.first_time(connection, request_id, run_id, content):
+                asked.reject(connection, run_id, phase_id, now, why)
+
+        await self.rows.database.transaction(work)
+        return await self.drive(run_id)
+
+    async def cancel(self, request_id: str, run_id: str) -> Run:
+        """Ends the run; a phase that is landing at this moment is let land."""
+        for _ in range(CANCEL_TRIES):
+            run = await self.rows.get(run_id, self.clock())
+            if not run.driven or all(phase.state is not PhaseState.LANDING for phase in run.phases):
+                break
+            await asyncio.sleep(CANCEL_PAUSE_SECONDS)
+        now = self.clock()
+
+        def work(connection: sa.Connection) -> None:
+            if asked.first_time(connection, request_id, run_id, run_id.encode()):
+                asked.cancel(connection, run_id, now)
+
+        await self.rows.database.transaction(work)
+        self.drivers.wake(run_id)
+        self.drivers.drop(run_id)
+        self.notifier.changed(run_id)
+        return await self.rows.get(run_id, self.clock())
+
+    async def resume(self, run_id: str) -> Run:
+        """Has a run driven that nobody drives at present.
+
+        Raises:
+            NotFound: `RUN_NOT_FOUND`.
+            FailedPrecondition: `RUN_ENDED`.
+        """
+        run = await self.rows.get(run_id, self.clock())
+        if run.state in ENDED_RUNS:
+            raise FailedPrecondition(
+                Reason("RUN_ENDED", f"Run {run_id} ended as {run.state}.", "Submit the plan again.")
+            )
+        return await self.drive(run_id)
+
+    async def bring(
+        self, repository: run_pb2.Repository, revisions: Sequence[str]
+    ) -> tuple[Project, list[str]]:
+        """Brings revisions in, with their history, so that others can be asked about them.
+
+        Raises:
+            InvalidInput: if the repository cannot be used.
+            NotFound: `REVISION_NOT_FOUND`.
+        """
+        project = await self.projects.open(repository)
+        return project, await asyncio.to_thread(project.bring, revisions)
+
+    async def watch(self, run_id: str, after: int) -> AsyncIterator[Event]:
+        """Events from a number on, until the run has ended, waits, or is driven by nobody."""
+        changed = self.notifier.listen(run_id)
+        try:
+            while True:
+                changed.clear()
+                run = await self.rows.get(run_id, self.clock(), phases_too=False)
+                while found := await self.rows.events(run_id, after, EVENTS_AT_ONCE):
+                    for event in found:
+                        yield event
+                    after = found[-1].sequence
+                idle = run.state is RunState.RUNNING and run.reasons and not run.driven
+                if run.state is not RunState.RUNNING or idle:
+                    return
+                try:
+                    await asyncio.wait_for(changed.wait(), POLL_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            self.notifier.forget(run_id, changed)
+
+    async def diff(self, run_id: str, phase_id: str) -> bytes:
+        """A phase's last change, as it would land or was judged; untrusted bytes.
+
+        Raises:
+            NotFound: `RUN_NOT_FOUND`, `PHASE_NOT_FOUND`, `CHANGE_NOT_FOUND`.
+        """
+        run = await self.rows.get(run_id, self.clock(), phases_too=False)
+        phase = await self.rows.phase(run_id, phase_id)
+        project = await self.projects.get(run.project_id)
+        attempt = next((each for each in reversed(phase.attempts) if each.change), None)
+        if phase.commit:
+            new = phase.commit
+            old = (await asyncio.to_thread(project.store.parents, new))[0]
+        elif attempt is not None:
+            old, new = attempt.base, attempt.change
+        else:
+            raise NotFound(
+                Reason(
+                    "CHANGE_NOT_FOUND", f"No builder has made a change for {phase_id}.", "See its reasons."
+                )
+            )
+        return await asyncio.to_thread(project.store.patch, old, new, PATCH_LIMIT)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,1 @@
+"""What the orchestrator knows, in plain Python: states, the landing train, commits, budgets."""

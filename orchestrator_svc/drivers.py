@@ -1,0 +1,220 @@
+"""Who drives what: claims runs, keeps their leases, ends them, and stops in order."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from autopack.api.memory.v1 import memory_service_pb2
+from autopack.api.plan.v1 import plan_pb2
+from autopack.errors import AutopackError, FailedPrecondition, Reason
+from autopack.policy.convert import phase_from_proto
+from autopack.policy.narrowing import phase_budget
+from autopack.policy.read import policy_at
+from autopack.rpc.deadline import deadline_after
+from autopack.rpc.errors import call
+from orchestrator_svc import convert
+from orchestrator_svc.config import Config
+from orchestrator_svc.domain.budget import Budget
+from orchestrator_svc.domain.refusal import Halt
+from orchestrator_svc.domain.run import Run
+from orchestrator_svc.domain.states import PhaseState, RunState
+from orchestrator_svc.flow import Flow
+from orchestrator_svc.notifier import Notifier
+from orchestrator_svc.projects import Project, Projects
+from orchestrator_svc.services import Services
+from orchestrator_svc.steps import Steps
+from orchestrator_svc.storage import changes
+from orchestrator_svc.storage.runs import Line, RunStore
+from orchestrator_svc.tracing import RunTrace
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Drivers:
+    """The runs that this orchestrator drives."""
+
+    config: Config
+    rows: RunStore
+    projects: Projects
+    services: Services
+    notifier: Notifier
+    clock: Callable[[], float]
+    git_address: str = ""
+    room: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a run is driven no more."""
+    _driving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
+    _stopping: bool = False
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another run may be driven here; what finds no room waits in the rows."""
+        return len(self._driving) < self.config.concurrent_runs
+
+    async def drive(self, run_id: str) -> None:
+        """Drives a run until it has ended, waits for a person, or cannot go on; never twice at once."""
+        if self._stopping or run_id in self._driving:
+            return
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("drive is awaited by a task")
+        self._driving[run_id] = task
+        try:
+            with deadline_after(None):
+                await self._claimed(run_id)
+        finally:
+            del self._driving[run_id]
+            self.notifier.changed(run_id)
+            self.room.set()
+
+    def wake(self, run_id: str) -> None:
+        """Has the run's driver, where it is here, read the rows again at once."""
+        if run_id in self._wakes:
+            self._wakes[run_id].set()
+
+    def drop(self, run_id: str) -> None:
+        """Stops driving a run that a person has ended; what works on it elsewhere is stopped too."""
+        if run_id in self._driving:
+            self._driving[run_id].cancel()
+
+    async def stop(self) -> None:
+        """Lets go of all runs; their rows say where whoever comes next goes on."""
+        self._stopping = True
+        tasks = list(self._driving.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _claimed(self, run_id: str) -> None:
+        fence = await self.rows.claim(
+            run_id, self.config.executor_id, self.clock(), self.config.lease_seconds
+        )
+        if fence is None:
+            return
+        wake = self._wakes[run_id] = asyncio.Event()
+        driving = asyncio.create_task(self._drive(run_id, fence, wake))
+        keeping = asyncio.create_task(self._keep_lease(run_id, fence, wake))
+        try:
+            await asyncio.wait({driving, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (driving, keeping):
+                task.cancel()
+            await asyncio.gather(driving, keeping, return_exceptions=True)
+            del self._wakes[run_id]
+            await asyncio.shield(self.rows.release(run_id, fence))
+        if driving.done() and not driving.cancelled():
+            driving.result()
+
+    async def _keep_lease(self, run_id: str, fence: int, wake: asyncio.Event) -> None:
+        """Returns when the run is somebody else's, or a person has ended it."""
+        while await self.rows.renew(run_id, fence, self.clock(), self.config.lease_seconds):
+            wake.set()
+            await asyncio.sleep(min(1.0, self.config.lease_seconds / 5))
+        log.info("run %s is driven by somebody else, or was cancelled", run_id)
+
+    async def _drive(self, run_id: str, fence: int, wake: asyncio.Event) -> None:
+        try:
+            run = await self.rows.get(run_id, self.clock())
+            message = plan_pb2.Plan.FromString(await self.rows.plan(run_id))
+            project = await self.projects.get(run.project_id)
+            trace = RunTrace(run_id, run.trace_id, len(message.phases))
+            steps = Steps(
+                run_id=run_id,
+                fence=fence,
+                plan={phase.phase_id: phase for phase in message.phases},
+                budgets=await asyncio.to_thread(_budgets, message, project, run.base),
+                project=project,
+                services=self.services,
+                rows=self.rows,
+                git_address=self.git_address,
+                clock=self.clock,
+                changed=self.notifier.changed,
+                trace=trace,
+                stopping=lambda: self._stopping,
+            )
+            flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
+            line = await flow.drive()
+            await self._finish(steps, line, message)
+        except FailedPrecondition as error:
+            # Somebody else changed the run: they drive it, or it has ended.
+            log.info("driving of %s ended: %s", run_id, error)
+        except AutopackError as error:
+            log.warning("run %s was halted: %s", run_id, error)
+            await self.rows.release(run_id, fence, error.reasons)
+        except Exception as error:
+            log.exception("driving of %s failed", run_id)
+            reason = Reason(
+                "INTERNAL", f"{type(error).__name__}: {error}", "This is a fault of Autopack: see its log."
+            )
+            await self.rows.release(run_id, fence, (reason,))
+
+    async def _finish(self, steps: Steps, line: Line, plan: plan_pb2.Plan) -> None:
+        run = line.run
+        if line.unfinished:
+            if not line.waiting:
+                raise Halt(
+                    Reason(
+                        "NOTHING_DUE",
+                        f"{line.unfinished} phases have not ended and none of them can go on.",
+                        "This is a fault of Autopack's: report it with `autopack show RUN --json`.",
+                    )
+                )
+            await self._move(steps, RunState.WAITING_APPROVAL, (), "Waits for approval.")
+            return
+        whole = await self.rows.get(run.run_id, self.clock())
+        landed = all(phase.state is PhaseState.LANDED for phase in whole.phases)
+        reasons: tuple[Reason, ...] = ()
+        if landed and plan.landing == plan_pb2.LANDING_FAST_FORWARD:
+            branch = await self.rows.base_branch(run.run_id)
+            reasons = await asyncio.to_thread(steps.project.fast_forward, branch, run.base, run.head)
+        state = RunState.SUCCEEDED if landed and not reasons else RunState.FAILED
+        count = sum(phase.state is PhaseState.LANDED for phase in whole.phases)
+        await self._move(steps, state, reasons, f"{count} of {len(whole.phases)} phases landed.")
+        steps.trace.run_ended(run, state, self.clock())
+        await self.remember(await self.rows.get(run.run_id, self.clock()), plan, steps.project)
+
+    async def _move(self, steps: Steps, state: RunState, reasons: tuple[Reason, ...], message: str) -> None:
+        await self.rows.database.transaction(
+            lambda connection: changes.apply(
+                connection,
+                steps.run_id,
+                self.clock(),
+                [],
+                fence=steps.fence,
+                run=(RunState.RUNNING, state),
+                run_reasons=reasons,
+                message=message,
+            )
+        )
+        self.notifier.changed(steps.run_id)
+
+    async def remember(self, run: Run, plan: plan_pb2.Plan, project: Project) -> None:
+        """Gives memory the record of an ended run; tidy gives it again, so a failure loses nothing."""
+        paths = await asyncio.to_thread(_paths, run, project)
+        request = memory_service_pb2.RecordRunRequest(
+            request_id=f"{run.run_id}/record", record=convert.record_of(run, plan, paths)
+        )
+        try:
+            await call(self.services.memory.RecordRun(request))
+        except AutopackError as error:
+            log.warning("memory did not take the record of %s: %s", run.run_id, error)
+
+
+def _budgets(message: plan_pb2.Plan, project: Project, base: str) -> dict[str, Budget]:
+    policy = policy_at(project.store, base)
+    spendable = {phase.phase_id: phase_budget(phase_from_proto(phase), policy) for phase in message.phases}
+    return {
+        phase_id: Budget(budget.attempts, budget.seconds, budget.tokens, budget.usd or None)
+        for phase_id, budget in spendable.items()
+    }
+
+
+def _paths(run: Run, project: Project) -> dict[str, list[str]]:
+    store = project.store
+    return {
+        phase.phase_id: [change.path for change in store.diff(store.parents(phase.commit)[0], phase.commit)]
+        for phase in run.phases
+        if phase.commit
+    }

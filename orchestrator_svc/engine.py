@@ -1,0 +1,82 @@
+"""The durable engine: DBOS remembers which runs this executor drives, and goes on after a crash.
+
+A workflow here has no steps, because the rows are the log: driving a run again from its
+rows is what recovery is (DEC-0002).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
+
+from dbos import DBOS, DBOSConfig, SetWorkflowID
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """One executor on one database; DBOS allows one a process."""
+
+    def __init__(self, database_url: str, executor_id: str, drive: Callable[[str], Awaitable[None]]) -> None:
+        self._config: DBOSConfig = {
+            "name": "autopack",
+            "system_database_url": database_url,
+            "executor_id": executor_id,
+            # Rows carry all state, so any version may recover what another one left.
+            "application_version": "1",
+            "log_level": "WARNING",
+            "use_listen_notify": False,
+            # Nothing here waits for DBOS's messages; this is how long its thread takes to stop.
+            "notification_listener_polling_interval_sec": 0.2,
+        }
+        self._drive = drive
+        self._lock = asyncio.Lock()
+        self._start_workflow: Callable[[str, str], None] | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether runs are being driven."""
+        return self._start_workflow is not None
+
+    async def start(self) -> None:
+        """Launches DBOS, which goes on with what this executor left; no effect when it runs."""
+        async with self._lock:
+            if self._start_workflow is None:
+                self._start_workflow = await self._launch()
+
+    async def _launch(self) -> Callable[[str, str], None]:
+        loop = asyncio.get_running_loop()
+
+        def drive_run(run_id: str) -> None:
+            # In a thread of DBOS's: its asynchronous side would replace the default executor of our
+            # loop by its own, and at its end leave threads behind that wait for a loop that is gone.
+            try:
+                asyncio.run_coroutine_threadsafe(self._driving(run_id), loop).result()
+            except CancelledError:
+                log.info("driving of %s was stopped; its rows say where to go on", run_id)
+
+        DBOS(config=self._config)
+        workflow = DBOS.workflow(name="drive_run")(drive_run)
+        await asyncio.to_thread(DBOS.launch)
+
+        def start_workflow(run_id: str, workflow_id: str) -> None:
+            with SetWorkflowID(workflow_id):
+                DBOS.start_workflow(workflow, run_id)
+
+        return start_workflow
+
+    async def _driving(self, run_id: str) -> None:
+        await self._drive(run_id)
+
+    async def drive(self, run_id: str, fence: int) -> None:
+        """Has a run driven; once for each fence, so asking twice is asking once."""
+        await self.start()
+        if self._start_workflow is not None:
+            await asyncio.to_thread(self._start_workflow, run_id, f"{run_id}:{fence}")
+
+    async def stop(self) -> None:
+        """Stops DBOS; the drivers must have been stopped before."""
+        async with self._lock:
+            if self._start_workflow is not None:
+                self._start_workflow = None
+                await asyncio.to_thread(DBOS.destroy, destroy_registry=True)

@@ -1,0 +1,127 @@
+"""Tidy, as the orchestrator drives it: merged runs become ledger entries, landed like any change."""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+
+from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
+from autopack.api.plan.v1 import plan_pb2
+from autopack.errors import InvalidInput, Reason, Unavailable
+from autopack.ledger.append_only import LEDGER_PATHS
+from autopack.policy.convert import plan_to_proto
+from autopack.policy.plan import Budget, LedgerBuilder, Phase, Plan, Scope
+from autopack.rpc.errors import call, reasons_from_proto
+from orchestrator_svc.control import Control
+from orchestrator_svc.domain.states import ENDED_RUNS
+from orchestrator_svc.projects import Base, Project
+from orchestrator_svc.services import ended
+
+PREVIEW_BYTES = 1_000_000
+CATEGORY = "ledger"
+PHASE = "tidy"
+
+
+@dataclass(slots=True)
+class Ledgers:
+    """Consolidates merged runs into the ledgers of their project."""
+
+    control: Control
+    previews: dict[str, str] = field(default_factory=dict)
+    """Upload tokens of previews at work, by request id."""
+
+    async def tidy(self, request: messages.TidyProjectRequest) -> messages.TidyProjectResponse:
+        """Shows what would be added to the ledgers, or submits the run that lands it."""
+        project = await self.control.projects.open(request.repository)
+        base = await asyncio.to_thread(project.bring_base, request.branch or "HEAD")
+        if not base.branch:
+            raise InvalidInput(
+                Reason(
+                    "BASE_NOT_A_BRANCH",
+                    "Ledgers land on a branch, and HEAD names none.",
+                    "Give one with --branch.",
+                )
+            )
+        run_ids = await self._merged(project, base)
+        tidied = await self._preview(request.request_id, project, base, run_ids)
+        answer = messages.TidyProjectResponse(entries=tidied.entries)
+        if not tidied.commit:
+            return answer
+        patch = await asyncio.to_thread(project.store.patch, base.commit, tidied.commit, PREVIEW_BYTES)
+        answer.diff = patch.decode("utf-8", "backslashreplace")
+        if request.execute:
+            plan = _plan(base, run_ids)
+            prepared = await self.control.prepare(plan, request.repository)
+            run_id = "tidy-" + hashlib.sha256(f"{base.commit} {run_ids}".encode()).hexdigest()[:10]
+            run = await self.control.submit_prepared(
+                plan_to_proto(plan), prepared, run_id, self.control.clock()
+            )
+            answer.run_id = run.run_id
+        return answer
+
+    async def _merged(self, project: Project, base: Base) -> list[str]:
+        """Ended runs of the project whose commits are in the branch's history, oldest first."""
+        runs = [
+            run
+            for run in await self.control.rows.of_project(project.project_id, self.control.clock())
+            if run.state in ENDED_RUNS and not run.run_id.startswith("tidy-")
+        ]
+        merged = await asyncio.to_thread(
+            lambda: [
+                run for run in runs if run.head == run.base or project.remote.contains(base.commit, run.head)
+            ]
+        )
+        for run in merged:
+            # Memory may have been away when the run ended; the same record twice is once.
+            plan = plan_pb2.Plan.FromString(await self.control.rows.plan(run.run_id))
+            whole = await self.control.rows.get(run.run_id, self.control.clock())
+            await self.control.drivers.remember(whole, plan, project)
+        return [run.run_id for run in merged]
+
+    async def _preview(
+        self, request_id: str, project: Project, base: Base, run_ids: list[str]
+    ) -> memory_pb2.Tidy:
+        identity = f"{project.project_id}/{base.commit[:12]}/{request_id}"[:300]
+        token = self.previews[identity] = secrets.token_urlsafe(24)
+        memory = self.control.drivers.services.memory
+        try:
+            await call(
+                memory.StartTidy(
+                    memory_service_pb2.StartTidyRequest(
+                        request_id=identity,
+                        project_id=project.project_id,
+                        base=base.commit,
+                        run_ids=run_ids,
+                        upload_token=token,
+                        git_address=self.control.drivers.git_address,
+                    )
+                )
+            )
+            answer = await ended(
+                lambda: memory.WaitTidy(memory_service_pb2.WaitTidyRequest(request_id=identity), timeout=60)
+            )
+        finally:
+            del self.previews[identity]
+        if answer.tidy.state != memory_pb2.WORK_STATE_SUCCEEDED:
+            raise Unavailable(*reasons_from_proto(answer.tidy.reasons))
+        return answer.tidy
+
+
+def _plan(base: Base, run_ids: list[str]) -> Plan:
+    return Plan(
+        version=1,
+        name="tidy",
+        base=base.branch,
+        land="fast-forward",
+        phases=(
+            Phase(
+                id=PHASE,
+                goal=f"Record {len(run_ids)} merged runs in the ledgers",
+                category=CATEGORY,
+                scope=Scope(paths=tuple(sorted(LEDGER_PATHS))),
+                builder=LedgerBuilder(tuple(run_ids)),
+                budget=Budget(attempts=1),
+            ),
+        ),
+    )

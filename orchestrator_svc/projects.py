@@ -1,0 +1,234 @@
+"""Projects: one bare repository each, the remote that it came from, and the refs that move in both."""
+
+import asyncio
+import hashlib
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from autopack.api.orchestrator.v1 import run_pb2
+from autopack.database.database import Database
+from autopack.errors import AlreadyExists, AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.gitstore.remote import LocalRemote, Remote, UrlRemote
+from autopack.gitstore.store import GitStore, Signature
+from orchestrator_svc.domain.run import Run
+from orchestrator_svc.domain.train import Prediction
+from orchestrator_svc.storage.tables import projects
+
+_PREDICTOR = Signature("autopack-prediction", "autopack@localhost", 0)
+_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Where a run starts."""
+
+    commit: str
+    branch: str
+    """Full ref that the revision names; empty where it names none."""
+    notices: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project: its store here, and where it comes from. All methods block."""
+
+    project_id: str
+    store: GitStore
+    remote: Remote
+
+    def bring_base(self, revision: str) -> Base:
+        """Fetches the commit that the revision names.
+
+        Raises:
+            NotFound: `BASE_NOT_FOUND`.
+            FailedPrecondition: `BASE_NOT_ON_REMOTE`, where a commit is asked for that a remote lacks.
+            InvalidInput: if the repository cannot be used.
+        """
+        found = self.remote.resolve(revision)
+        if found is None:
+            if re.fullmatch(r"[0-9a-f]{40}", revision) and isinstance(self.remote, UrlRemote):
+                raise FailedPrecondition(
+                    Reason("BASE_NOT_ON_REMOTE", f"The remote has no commit {revision}.", "Push it first.")
+                )
+            raise NotFound(
+                Reason(
+                    "BASE_NOT_FOUND",
+                    f"The repository has no revision {revision!r}.",
+                    "`git branch -a` lists branches; only commits count, so commit first.",
+                )
+            )
+        self.remote.fetch(self.store, [found.commit])
+        return Base(found.commit, found.branch, found.notices)
+
+    def bring(self, revisions: Sequence[str]) -> list[str]:
+        """Fetches what the revisions name.
+
+        Raises:
+            NotFound: `REVISION_NOT_FOUND`.
+            InvalidInput: if the repository cannot be used.
+        """
+        commits = []
+        for revision in revisions:
+            found = self.remote.resolve(revision)
+            if found is None:
+                raise NotFound(
+                    Reason(
+                        "REVISION_NOT_FOUND",
+                        f"The repository has no revision {revision!r}.",
+                        "Fetch it first.",
+                    )
+                )
+            commits.append(found.commit)
+        self.remote.fetch(self.store, commits)
+        return commits
+
+    def predicted(self, run: Run, prediction: Prediction) -> tuple[str, str]:
+        """Commits for a predicted tree and the one before it, as the gate is shown them."""
+        if prediction.tree is None:
+            raise ValueError("a conflict has no tree")
+        base = run.head
+        if self.store.commit_tree(run.head) != prediction.base_tree:
+            base = self.store.commit(
+                tree=prediction.base_tree, parents=[run.base], message="Predicted base", author=_PREDICTOR
+            )
+        head = self.store.commit(
+            tree=prediction.tree, parents=[base], message="Predicted head", author=_PREDICTOR
+        )
+        return base, head
+
+    def land(self, run: Run, tree: str, message: str, author: Signature) -> str:
+        """Makes the commit and moves the run's branch to it, here and at the remote; again is the same."""
+        commit = self.store.commit(tree=tree, parents=[run.head], message=message, author=author)
+        old = self.store.resolve(run.branch) or ""
+        if old != commit:
+            self.store.update_refs([(run.branch, commit, run.head if old else "")])
+        self.remote.push(self.store, run.branch, commit, run.head if run.head != run.base else "")
+        return commit
+
+    def refuse_taken_branch(self, branch: str) -> None:
+        """Refuses a run whose branch exists at the remote already.
+
+        Raises:
+            AlreadyExists: `BRANCH_EXISTS`.
+        """
+        if self.remote.resolve(branch) is not None:
+            short = branch.removeprefix("refs/heads/")
+            raise AlreadyExists(
+                Reason(
+                    "BRANCH_EXISTS",
+                    f"The repository has a branch {short} already, which is not this run's.",
+                    f"Choose another --run-id, or remove it: git branch -D {short}",
+                )
+            )
+
+    def fast_forward(self, branch: str, base: str, head: str) -> tuple[Reason, ...]:
+        """Moves the base branch to the run's head; again is the same.
+
+        Returns:
+            Why it could not be moved.
+        """
+        try:
+            self.remote.move_branch(self.store, branch, head, base)
+        except AutopackError as error:
+            return error.reasons
+        return ()
+
+
+@dataclass(slots=True)
+class Projects:
+    """Projects by id."""
+
+    database: Database
+    directory: Path
+    allow_paths: bool
+    _known: dict[str, Project] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    async def open(self, repository: run_pb2.Repository) -> Project:
+        """The project of a repository, noted in the database.
+
+        Raises:
+            InvalidInput: `PATH_NOT_ALLOWED`, or what is wrong with the repository.
+        """
+        kind = repository.WhichOneof("location")
+        if kind == "path" and not self.allow_paths:
+            raise InvalidInput(
+                Reason(
+                    "PATH_NOT_ALLOWED",
+                    "This server takes repositories by URL only: it has no paths of yours.",
+                    "Give `--repo URL`, or run without --server.",
+                )
+            )
+        location = repository.path if kind == "path" else repository.url
+        remote = await asyncio.to_thread(_remote, kind or "", location, repository.credential)
+        project_id = _project_id(remote.identity)
+        row = {
+            "project_id": project_id,
+            "kind": kind,
+            "location": location,
+            "credential": repository.credential,
+        }
+
+        def note(connection: sa.Connection) -> None:
+            known = sa.select(projects.c.project_id).where(projects.c.project_id == project_id)
+            if connection.execute(known).one_or_none() is None:
+                connection.execute(sa.insert(projects).values(row))
+
+        await self.database.transaction(note)
+        return self._project(project_id, remote)
+
+    async def get(self, project_id: str) -> Project:
+        """A project that was opened before, by this orchestrator or another one.
+
+        Raises:
+            NotFound: `PROJECT_NOT_FOUND`.
+        """
+        if project_id in self._known:
+            return self._known[project_id]
+        row = await self.database.read(
+            lambda connection: connection.execute(
+                sa.select(projects).where(projects.c.project_id == project_id)
+            ).one_or_none()
+        )
+        if row is None:
+            raise _unknown(project_id)
+        remote = await asyncio.to_thread(_remote, row.kind, row.location, row.credential)
+        return self._project(project_id, remote)
+
+    def store(self, project_id: str) -> GitStore:
+        """The store of a project that is open here.
+
+        Raises:
+            NotFound: `PROJECT_NOT_FOUND`.
+        """
+        if project_id not in self._known:
+            raise _unknown(project_id)
+        return self._known[project_id].store
+
+    def _project(self, project_id: str, remote: Remote) -> Project:
+        with self._lock:
+            if project_id not in self._known:
+                store = GitStore.open(self.directory / f"{project_id}.git")
+                self._known[project_id] = Project(project_id, store, remote)
+            return self._known[project_id]
+
+
+def _remote(kind: str, location: str, credential: str) -> Remote:
+    return LocalRemote(Path(location)) if kind == "path" else UrlRemote(location, credential)
+
+
+def _project_id(identity: str) -> str:
+    """The repository's name for people, and enough of a digest to tell it from its namesakes."""
+    name = _NOT_IN_A_NAME.sub("-", identity.removesuffix("/").removesuffix(".git").rsplit("/", 1)[-1].lower())
+    return f"{name.strip('-')[:40] or 'project'}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
+
+
+def _unknown(project_id: str) -> NotFound:
+    return NotFound(
+        Reason("PROJECT_NOT_FOUND", f"There is no project {project_id!r} here.", "Submit a run first.")
+    )

@@ -1,0 +1,521 @@
+"""The effects of one run's flow: build, judge, land, refuse, ask. Each can be done again.
+
+What a step does to the outside carries a request id or a compare-and-swap; what it found
+is in the rows before the next step begins.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+
+import sqlalchemy as sa
+
+from autopack.api.auditor.v1 import auditor_service_pb2
+from autopack.api.builder.v1 import build_pb2, builder_service_pb2
+from autopack.api.gate.v1 import gate_service_pb2, verdict_pb2
+from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
+from autopack.api.plan.v1 import plan_pb2
+from autopack.errors import AutopackError, Reason, Unavailable
+from autopack.gitstore.digest import change_digest
+from autopack.gitstore.store import Signature
+from autopack.rpc.errors import call, reasons_from_proto, reasons_to_proto
+from orchestrator_svc import convert
+from orchestrator_svc.domain import budget as budgets
+from orchestrator_svc.domain.budget import Budget
+from orchestrator_svc.domain.commit import commit_seconds, message
+from orchestrator_svc.domain.refusal import CONFLICT, Halt, can_differ, is_infrastructure
+from orchestrator_svc.domain.run import Attempt, Phase, Run, Usage
+from orchestrator_svc.domain.states import AttemptState, PhaseState
+from orchestrator_svc.domain.train import Prediction, dependents
+from orchestrator_svc.projects import Project
+from orchestrator_svc.services import Services, ended
+from orchestrator_svc.storage import changes
+from orchestrator_svc.storage.changes import AttemptChange, PhaseChange, attempt_moves
+from orchestrator_svc.storage.rows import judged_to_json, reasons_to_json
+from orchestrator_svc.storage.runs import RunStore
+from orchestrator_svc.storage.tables import phases as phases_table
+from orchestrator_svc.tracing import RunTrace
+
+AUTHOR = "Autopack"
+EMAIL = "autopack@localhost"
+RECALL_SECONDS = 5.0
+CANCEL_SECONDS = 2.0
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The effects, for one run that one driver has claimed."""
+
+    run_id: str
+    fence: int
+    plan: Mapping[str, plan_pb2.Phase]
+    budgets: Mapping[str, Budget]
+    """What each phase may spend in all: the plan's where it is narrower than the policy's."""
+    project: Project
+    services: Services
+    rows: RunStore
+    git_address: str
+    clock: Callable[[], float]
+    changed: Callable[[str], None]
+    """Told the run's id after each change of its rows."""
+    trace: RunTrace
+    stopping: Callable[[], bool]
+    """Whether this orchestrator stops: then work elsewhere goes on for whoever comes next."""
+
+    async def skip(self, phase: Phase, dependency: str) -> None:
+        """Ends a phase whose dependency did not land."""
+        reason = Reason(
+            "DEPENDENCY_NOT_LANDED",
+            f"Phase {phase.phase_id} depends on {dependency}, which did not land.",
+            f"Mend {dependency} and run the plan again.",
+        )
+        await self._change(
+            PhaseChange(phase.phase_id, phase.state, (PhaseState.SKIPPED,), reason.message, (reason,))
+        )
+        self.trace.phase_ended(phase, PhaseState.SKIPPED, self.clock(), (reason,))
+
+    async def begin_attempt(self, phase: Phase, base: str) -> bool:
+        """Reserves the budget of the next attempt before anything is spent.
+
+        Returns:
+            False where the budget is gone and the phase has failed.
+        """
+        left = budgets.left(self.budgets[phase.phase_id], phase)
+        spent = budgets.exhausted(left)
+        if spent is not None:
+            reasons = (*(phase.attempt.reasons if phase.attempt else ()), spent)
+            await self._change(
+                PhaseChange(phase.phase_id, phase.state, (PhaseState.FAILED,), spent.message, reasons)
+            )
+            self.trace.phase_ended(phase, PhaseState.FAILED, self.clock(), reasons)
+            return False
+        number = len(phase.attempts) + 1
+        values: dict[str, object] = {
+            "base": base,
+            "upload_token": secrets.token_urlsafe(24),
+            "reserved_tokens": left.tokens,
+        }
+        await self._change(
+            PhaseChange(
+                phase.phase_id,
+                phase.state,
+                (PhaseState.BUILDING,),
+                f"Attempt {number} of {self.budgets[phase.phase_id].attempts}.",
+                values={"start_time": self.clock()} if number == 1 else {},
+                attempt=AttemptChange(number, None, AttemptState.BUILDING, values),
+            )
+        )
+        return True
+
+    async def build(self, run: Run, phase: Phase, attempt: Attempt) -> None:
+        """Has the attempt built, or goes on waiting for it."""
+        identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}/build" + _again(attempt)
+        planned = self.plan[phase.phase_id]
+        if planned.builder.WhichOneof("kind") == "ledger":
+            build = await self._tidy(identity, planned, attempt)
+        else:
+            build = await self._build(identity, planned, run, phase, attempt)
+        reasons = reasons_from_proto(build.reasons)
+        usage = convert.usage_from_proto(build.usage)
+        if build.state == build_pb2.BUILD_STATE_SUCCEEDED:
+            await asyncio.to_thread(self._check_arrived, build.commit, attempt)
+            same = await asyncio.to_thread(self._same_as_refused, phase, attempt, build.commit)
+            if same is None:
+                await self._change(
+                    PhaseChange(
+                        phase.phase_id,
+                        PhaseState.BUILDING,
+                        (PhaseState.AUDITING,),
+                        f"Change {build.commit[:12]}.",
+                        attempt=attempt_moves(
+                            attempt,
+                            AttemptState.JUDGING,
+                            change=build.commit,
+                            usage=asdict(usage),
+                            reserved_tokens=0,
+                        ),
+                    )
+                )
+                return
+            reasons = (same,)
+        if build.state == build_pb2.BUILD_STATE_CANCELLED:
+            reasons = (Reason("BUILD_UNAVAILABLE", "The build was stopped before it had ended.", ""),)
+        if is_infrastructure(reasons):
+            await self._note_fault(phase, attempt, usage)
+            raise Unavailable(*reasons)
+        await self.refuse(run, phase, attempt, reasons, usage)
+
+    async def judge(self, run: Run, phase: Phase, attempt: Attempt, prediction: Prediction) -> None:
+        """Has the change audited and judged on its predicted tree, and keeps the verdict."""
+        if phase.state is PhaseState.AUDITING:
+            await self._change(PhaseChange(phase.phase_id, phase.state, (PhaseState.GATING,)))
+        approvals = await self.rows.approvals(self.run_id, phase.phase_id)
+        base, head, audit = await asyncio.to_thread(self._what_is_judged, run, attempt, prediction)
+        identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}"
+        audit_id = f"{identity}/audit{audit.suffix}{_again(attempt)}"
+        place = f"{prediction.base_tree[:12]}-{prediction.tree or ''}"[:40]
+        gate_id = f"{identity}/gate/{place}/{len(approvals)}{_again(attempt)}"
+        planned = self.plan[phase.phase_id]
+        await call(
+            self.services.auditor.StartAudit(
+                auditor_service_pb2.StartAuditRequest(
+                    request_id=audit_id,
+                    project_id=run.project_id,
+                    base=audit.base,
+                    head=audit.head,
+                    policy_commit=run.base,
+                    git_address=self.git_address,
+                    category=planned.category,
+                )
+            )
+        )
+        try:
+            await call(
+                self.services.gate.StartGate(
+                    gate_service_pb2.StartGateRequest(
+                        request_id=gate_id,
+                        project_id=run.project_id,
+                        base=base,
+                        head=head,
+                        policy_commit=run.base,
+                        scope=gate_service_pb2.GateScope(
+                            paths=planned.scope.paths, category=planned.category, checks=planned.checks
+                        ),
+                        audit_request_id=audit_id,
+                        approvals=convert.approvals_to_proto(approvals),
+                        git_address=self.git_address,
+                    )
+                )
+            )
+            answer = await ended(
+                lambda: self.services.gate.WaitGate(
+                    gate_service_pb2.WaitGateRequest(request_id=gate_id), timeout=60
+                )
+            )
+        except asyncio.CancelledError:
+            if not self.stopping():
+                cancel = gate_service_pb2.CancelGateRequest(request_id=gate_id)
+                await asyncio.shield(_quietly(call(self.services.gate.CancelGate(cancel))))
+            raise
+        judgement = answer.judgement
+        if judgement.state != verdict_pb2.JUDGEMENT_STATE_SUCCEEDED:
+            await self._note_fault(phase, attempt, Usage())
+            raise Unavailable(*(reasons_from_proto(judgement.reasons) or (_no_verdict(phase.phase_id),)))
+        judged = convert.judged_from_proto(judgement.verdict, len(approvals))
+        if (judged.base_tree, judged.tree) != (prediction.base_tree, prediction.tree):
+            raise Halt(_other_tree(phase.phase_id))
+        await self._change(
+            PhaseChange(
+                phase.phase_id,
+                PhaseState.GATING,
+                (),
+                values={"judged": judged_to_json(judged), "verdict": judged.verdict},
+            )
+        )
+
+    async def settle(self, run: Run, phase: Phase, attempt: Attempt, prediction: Prediction) -> None:
+        """Acts on the verdict at the front of the train, where it holds on the branch's real head."""
+        if prediction.tree is None:
+            conflict = Reason(
+                CONFLICT,
+                f"The change does not fit on the branch: {', '.join(prediction.conflicts[:10])}.",
+                "The next attempt is built on the branch's head.",
+                path=prediction.conflicts[0] if prediction.conflicts else "",
+            )
+            await self.refuse(run, phase, attempt, (conflict,), attempt.usage)
+            return
+        if phase.judged is None:
+            raise Halt(_no_verdict(phase.phase_id))
+        match phase.judged.decision:
+            case "ACCEPT":
+                await self.land(run, phase, attempt, prediction.tree)
+            case "NEEDS_APPROVAL":
+                await self.ask(phase, attempt)
+            case _:
+                await self.refuse(run, phase, attempt, phase.judged.reasons, attempt.usage)
+
+    async def land(self, run: Run, phase: Phase, attempt: Attempt, tree: str) -> None:
+        """Commit object, ref, remote, rows: in this order, so that each may be repeated."""
+        if phase.slot is None or phase.judged is None:
+            raise Halt(_no_verdict(phase.phase_id))
+        if phase.state is not PhaseState.LANDING:
+            await self._change(
+                PhaseChange(
+                    phase.phase_id,
+                    phase.state,
+                    (PhaseState.LANDING,),
+                    attempt=attempt_moves(attempt, AttemptState.ACCEPTED),
+                )
+            )
+        author = Signature(AUTHOR, EMAIL, commit_seconds(run.submit_time, phase.slot))
+        text = message(
+            self.plan[phase.phase_id].goal,
+            self.run_id,
+            phase.phase_id,
+            attempt.number,
+            phase.judged.decision_digest,
+        )
+        commit = await asyncio.to_thread(self.project.land, run, tree, text, author)
+        await self._change(
+            PhaseChange(
+                phase.phase_id,
+                PhaseState.LANDING,
+                (PhaseState.LANDED,),
+                f"Commit {commit[:12]}.",
+                values={"commit": commit},
+                attempt=AttemptChange(attempt.number, AttemptState.ACCEPTED, AttemptState.LANDED),
+            ),
+            run_values={"head": commit},
+        )
+        self.trace.phase_ended(phase, PhaseState.LANDED, self.clock(), (), commit)
+
+    async def refuse(
+        self, run: Run, phase: Phase, attempt: Attempt, reasons: tuple[Reason, ...], usage: Usage
+    ) -> None:
+        """Ends the attempt: the phase keeps its slot for another one, or fails."""
+        kind = self.plan[phase.phase_id].builder.WhichOneof("kind") or ""
+        next_base = run.head if any(reason.code == CONFLICT for reason in reasons) else attempt.base
+        again = len(phase.attempts) < self.budgets[phase.phase_id].attempts and can_differ(
+            kind, phase.attempts, next_base
+        )
+        await self._change(
+            PhaseChange(
+                phase.phase_id,
+                phase.state,
+                (PhaseState.QUEUED if again else PhaseState.FAILED,),
+                f"Attempt {attempt.number} refused." if again else f"Refused at attempt {attempt.number}.",
+                reasons,
+                values={"judged": None} if again else {},
+                attempt=attempt_moves(
+                    attempt,
+                    AttemptState.REFUSED,
+                    reasons=reasons_to_json(reasons),
+                    usage=asdict(usage),
+                    reserved_tokens=0,
+                ),
+            )
+        )
+        if not again:
+            self.trace.phase_ended(phase, PhaseState.FAILED, self.clock(), reasons)
+
+    async def ask(self, phase: Phase, attempt: Attempt) -> None:
+        """Waits for a person; the phase and what depends on it give their slots up."""
+        reasons = phase.judged.reasons if phase.judged else ()
+
+        def work(connection: sa.Connection) -> None:
+            changes.apply(
+                connection,
+                self.run_id,
+                self.clock(),
+                [
+                    PhaseChange(
+                        phase.phase_id,
+                        phase.state,
+                        (PhaseState.WAITING_APPROVAL,),
+                        "Waits for approval; its slot is free for others.",
+                        reasons,
+                        values={"slot": None},
+                        attempt=attempt_moves(attempt, AttemptState.WAITING_APPROVAL),
+                    )
+                ],
+                fence=self.fence,
+            )
+            unfinished = self.rows.unfinished(connection, self.run_id)
+            connection.execute(
+                sa.update(phases_table)
+                .where(
+                    phases_table.c.run_id == self.run_id,
+                    phases_table.c.phase_id.in_(dependents(unfinished, phase.phase_id)),
+                    ~phases_table.c.ended,
+                )
+                .values(slot=None)
+            )
+
+        await self.rows.database.transaction(work)
+        self.changed(self.run_id)
+
+    async def _build(
+        self, identity: str, planned: plan_pb2.Phase, run: Run, phase: Phase, attempt: Attempt
+    ) -> build_pb2.Build:
+        earlier = [reason for before in phase.attempts[: attempt.number - 1] for reason in before.reasons]
+        left = budgets.left(self.budgets[phase.phase_id], phase)
+        granted = Budget(left.attempts, left.seconds, attempt.reserved_tokens, left.usd)
+        await call(
+            self.services.builder.StartBuild(
+                builder_service_pb2.StartBuildRequest(
+                    request_id=identity,
+                    project_id=run.project_id,
+                    base=attempt.base,
+                    policy_commit=run.base,
+                    phase=planned,
+                    attempt=attempt.number,
+                    feedback=reasons_to_proto(earlier),
+                    recalled=await self._recall(run, planned, earlier),
+                    budget=convert.budget_to_proto(granted),
+                    upload_token=await self.rows.upload_token(self.run_id, phase.phase_id, attempt.number),
+                    git_address=self.git_address,
+                )
+            )
+        )
+        try:
+            answer = await ended(
+                lambda: self.services.builder.WaitBuild(
+                    builder_service_pb2.WaitBuildRequest(request_id=identity), timeout=60
+                )
+            )
+        except asyncio.CancelledError:
+            if not self.stopping():
+                cancel = builder_service_pb2.CancelBuildRequest(request_id=identity)
+                await asyncio.shield(_quietly(call(self.services.builder.CancelBuild(cancel))))
+            raise
+        return answer.build
+
+    async def _tidy(self, identity: str, planned: plan_pb2.Phase, attempt: Attempt) -> build_pb2.Build:
+        await call(
+            self.services.memory.StartTidy(
+                memory_service_pb2.StartTidyRequest(
+                    request_id=identity,
+                    project_id=self.project.project_id,
+                    base=attempt.base,
+                    run_ids=planned.builder.ledger.run_ids,
+                    upload_token=await self.rows.upload_token(self.run_id, planned.phase_id, attempt.number),
+                    git_address=self.git_address,
+                )
+            )
+        )
+        answer = await ended(
+            lambda: self.services.memory.WaitTidy(
+                memory_service_pb2.WaitTidyRequest(request_id=identity), timeout=60
+            )
+        )
+        tidy = answer.tidy
+        done = tidy.state == memory_pb2.WORK_STATE_SUCCEEDED and tidy.commit
+        reasons = list(tidy.reasons) or reasons_to_proto([_nothing_to_tidy()])
+        return build_pb2.Build(
+            request_id=identity,
+            state=build_pb2.BUILD_STATE_SUCCEEDED if done else build_pb2.BUILD_STATE_FAILED,
+            commit=tidy.commit,
+            reasons=[] if done else reasons,
+            builder_kind="ledger",
+        )
+
+    async def _recall(
+        self, run: Run, planned: plan_pb2.Phase, earlier: list[Reason]
+    ) -> list[build_pb2.RecalledText]:
+        query = "\n".join([planned.goal, *(f"{reason.code}: {reason.message}" for reason in earlier[-5:])])
+        try:
+            answer = await call(
+                self.services.memory.Recall(
+                    memory_service_pb2.RecallRequest(project_id=run.project_id, query=query[:20000]),
+                    timeout=RECALL_SECONDS,
+                )
+            )
+        except AutopackError as error:
+            # What memory knows helps, but a run does without it.
+            log.warning("nothing recalled for %s: %s", planned.phase_id, error)
+            return []
+        return [
+            build_pb2.RecalledText(text=hit.text, source=hit.source, entry_id=hit.entry_id, trust=hit.trust)
+            for hit in answer.hits
+        ]
+
+    def _check_arrived(self, commit: str, attempt: Attempt) -> None:
+        store = self.project.store
+        if not store.has(commit) or store.parents(commit) != (attempt.base,):
+            raise Halt(
+                Reason(
+                    "CHANGE_NOT_RECEIVED",
+                    f"The builder names commit {commit[:12]}, which it has not given on {attempt.base[:12]}.",
+                    "This is a fault of the builder service: look at its log.",
+                )
+            )
+
+    def _same_as_refused(self, phase: Phase, attempt: Attempt, commit: str) -> Reason | None:
+        store = self.project.store
+        tree = store.commit_tree(commit)
+        for earlier in phase.attempts[: attempt.number - 1]:
+            if earlier.change and earlier.base == attempt.base and store.commit_tree(earlier.change) == tree:
+                return Reason(
+                    "SAME_CHANGE_AGAIN",
+                    f"Attempt {attempt.number} made the same change as attempt {earlier.number}.",
+                    "Change the goal, the hints or the builder.",
+                )
+        return None
+
+    def _what_is_judged(
+        self, run: Run, attempt: Attempt, prediction: Prediction
+    ) -> "tuple[str, str, _Audited]":
+        """Commits to judge, and the change to audit: the one that was built, where it is the same."""
+        store = self.project.store
+        base, head = self.project.predicted(run, prediction)
+        built = change_digest(store.diff(attempt.base, attempt.change), "")
+        if change_digest(store.diff(base, head), "") == built:
+            return base, head, _Audited(attempt.base, attempt.change, "")
+        return (
+            base,
+            head,
+            _Audited(base, head, f"/{prediction.base_tree[:12]}-{(prediction.tree or '')[:12]}"),
+        )
+
+    async def _note_fault(self, phase: Phase, attempt: Attempt, usage: Usage) -> None:
+        """The next request gets a new id, since this one's answer is stored as a failure."""
+        state = PhaseState.BUILDING if attempt.state is AttemptState.BUILDING else PhaseState.GATING
+        await self._change(
+            PhaseChange(
+                phase.phase_id,
+                state,
+                (),
+                attempt=attempt_moves(
+                    attempt, attempt.state, faults=attempt.faults + 1, usage=asdict(attempt.usage + usage)
+                ),
+            )
+        )
+
+    async def _change(self, *moved: PhaseChange, run_values: Mapping[str, object] | None = None) -> None:
+        await self.rows.database.transaction(
+            lambda connection: changes.apply(
+                connection, self.run_id, self.clock(), moved, fence=self.fence, run_values=run_values
+            )
+        )
+        self.changed(self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Audited:
+    base: str
+    head: str
+    suffix: str
+
+
+def _again(attempt: Attempt) -> str:
+    return f"~{attempt.faults}" if attempt.faults else ""
+
+
+async def _quietly(cancelling: Awaitable[object]) -> None:
+    try:
+        await asyncio.wait_for(cancelling, CANCEL_SECONDS)
+    except (AutopackError, TimeoutError) as error:
+        log.warning("could not cancel: %s", error)
+
+
+def _no_verdict(phase_id: str) -> Reason:
+    return Reason(
+        "NO_VERDICT",
+        f"The gate reached no verdict on {phase_id}; a change without one does not land.",
+        "Look at the gate's log, then `autopack resume RUN`.",
+    )
+
+
+def _other_tree(phase_id: str) -> Reason:
+    return Reason(
+        "VERDICT_OF_ANOTHER_TREE",
+        f"The gate judged another tree than the one that {phase_id} would land.",
+        "This is a fault of the gate service: look at its log.",
+    )
+
+
+def _nothing_to_tidy() -> Reason:
+    return Reason("NOTHING_TO_TIDY", "The ledgers hold all merged runs already.", "")

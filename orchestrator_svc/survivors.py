@@ -1,0 +1,44 @@
+"""Goes on with runs that nobody drives: what a dead orchestrator left, and what waited for room."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from autopack.errors import AutopackError
+from orchestrator_svc.control import Control
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Survivors:
+    """A task that looks for undriven runs every few seconds."""
+
+    control: Control
+    clock: Callable[[], float]
+    seconds: float
+    _task: asyncio.Task[None] | None = field(default=None)
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._task = asyncio.create_task(self._look())
+
+    async def stop(self) -> None:
+        """Ends the looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                await self.control.engine.start()
+                for run_id in await self.control.rows.undriven(self.clock()):
+                    await self.control.drive(run_id)
+            except AutopackError as error:
+                log.warning("could not look for undriven runs: %s", error)
+            self.control.drivers.room.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.control.drivers.room.wait(), self.seconds)
