@@ -95,10 +95,14 @@ class Cgroup:
             if pids := self._directories.get("pids"):
                 (pids / "pids.max").write_text(str(processes))
         except OSError:
-            for directory in self.directories:
-                with contextlib.suppress(OSError):
-                    directory.rmdir()
+            self.discard()
             raise
+
+    def discard(self) -> None:
+        """Remove them before any process has joined."""
+        for directory in self.directories:
+            with contextlib.suppress(OSError):
+                directory.rmdir()
 
     @property
     def directories(self) -> tuple[Path, ...]:

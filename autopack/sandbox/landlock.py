@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import CgroupSite
 from autopack.sandbox.copied_tree import CopiedTree
 from autopack.sandbox.identity import Identity, choose_identity
 from autopack.sandbox.landlock_launcher import Containment, LandlockLauncher
 from autopack.sandbox.port import Tier
-from autopack.sandbox.process import finish
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import StateDirectory, remove_tree
 from autopack.sandbox.system_files import SystemFiles
@@ -74,12 +74,12 @@ class LandlockSandbox:
         async with self._preparing:
             if self._state is not None:
                 state, self._state = self._state, None
-                await asyncio.to_thread(state.remove)
+                await finish(asyncio.to_thread(state.remove))
 
     async def _prepare(self) -> StateDirectory:
         async with self._preparing:
             if self._state is None:
-                self._state = await asyncio.to_thread(_make_state, self._parent)
+                self._state = await acquire(lambda: _make_state(self._parent), StateDirectory.remove)
             return self._state
 
 

@@ -12,12 +12,13 @@ from typing import TypedDict
 
 from autopack.errors import InvalidInput, Reason
 from autopack.sandbox import supervisor, system_files
+from autopack.sandbox.cancellation import finish
 from autopack.sandbox.cgroups import Cgroup
 from autopack.sandbox.identity import Identity
 from autopack.sandbox.landlock_processes import LandlockProcesses
 from autopack.sandbox.port import Command, Limits
 from autopack.sandbox.rlimits import resource_limits
-from autopack.sandbox.seccomp import programs
+from autopack.sandbox.seccomp import programs, signal_filter
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import remove_tree
 from autopack.sandbox.supervisor import kernel
@@ -25,6 +26,8 @@ from autopack.sandbox.supervisor.descendants import stat_fields
 from autopack.sandbox.workspace import Launch, memory_file, shell_line
 
 SUPERVISOR = Path(supervisor.__file__).parent
+_SCOPES_SIGNALS = 6
+"""The version of Landlock's interface from which on it confines signals."""
 _THREADS = 17  # of a process, among the fields of /proc/PID/stat after the name
 
 _READABLE = ("/proc/cpuinfo", "/proc/filesystems", "/proc/loadavg", "/proc/meminfo", "/proc/stat")
@@ -46,6 +49,8 @@ class Configuration(TypedDict):
     network: bool
     identity: tuple[int, int] | None
     programs: list[bytes]
+    signal_gate: tuple[bytes, int] | None
+    """The filter that hands signalling calls to the supervisor, and the number of seccomp(2)."""
     status: int
 
 
@@ -84,7 +89,8 @@ class LandlockLauncher:
 
     async def prepare(self, command: Command, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Launch:
         """Everything but the start."""
-        await asyncio.to_thread(self._fresh_directories)
+        await finish(asyncio.to_thread(self._fresh_directories))
+        rlimits = await asyncio.to_thread(self._rlimits, limits, cgroup)
         placed = await self._place(command.read_only)
         processes = LandlockProcesses(lambda: self._leftovers(cgroup))
         shared = self._containment
@@ -96,13 +102,14 @@ class LandlockLauncher:
             shell=str(shared.shell),
             directory=str(self._tree),
             environment={**environment, **command.environment},
-            rlimits=await asyncio.to_thread(self._rlimits, limits, cgroup),
+            rlimits=rlimits,
             join_files=[str(path) for path in cgroup.join_files] if cgroup else [],
             landlock=shared.version,
             rules=[*self._rules(command.network, reports), *placed.rules],
             network=command.network,
             identity=(self._identity.uid, self._identity.gid) if self._identity.switched else None,
             programs=list(programs("internet" if command.network else "none")),
+            signal_gate=signal_filter() if self._shares_user_unscoped() else None,
             status=processes.writer,
         )
         told = memory_file(marshal.dumps(dict(configuration)))
@@ -113,6 +120,10 @@ class LandlockLauncher:
 
         argv = [sys.executable, "-I", "-S", str(SUPERVISOR), str(told)]
         return Launch(argv, [told, processes.writer], processes, processes.exit_code, close)
+
+    def _shares_user_unscoped(self) -> bool:
+        """Whether nothing else keeps the command from signalling our own processes."""
+        return not self._identity.switched and self._containment.version < _SCOPES_SIGNALS
 
     def _fresh_directories(self) -> None:
         for path in (self.home, self.temporary):

@@ -12,10 +12,10 @@ from autopack.errors import Reason, Unavailable
 from autopack.sandbox import system_files
 from autopack.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
 from autopack.sandbox.bubblewrap_launcher import BubblewrapLauncher, View
+from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import CgroupSite
 from autopack.sandbox.overlay_tree import OverlayTree
 from autopack.sandbox.port import Tier
-from autopack.sandbox.process import finish
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import StateDirectory, remove_tree
 from autopack.sandbox.workspace import ContainedWorkspace
@@ -44,7 +44,7 @@ class NamespacesSandbox:
         upper, work = directory / "upper", directory / "work"
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_remove, directory)
-            await asyncio.to_thread(self._make_directories, directory, (upper, work))
+            await finish(asyncio.to_thread(self._make_directories, directory, (upper, work)))
             source = await self._as_own(base, directory / "base", undo)
             yield ContainedWorkspace(
                 directory,
@@ -60,19 +60,19 @@ class NamespacesSandbox:
         """Remove what the workspaces had in common."""
         async with self._preparing:
             self._view = None
-            await self._undo.aclose()
-            self._undo = AsyncExitStack()
+            undo, self._undo = self._undo, AsyncExitStack()
+            await undo.aclose()
             if self._state is not None:
                 state, self._state = self._state, None
-                await asyncio.to_thread(state.remove)
+                await finish(asyncio.to_thread(state.remove))
 
     async def _prepare(self) -> tuple[View, StateDirectory]:
         async with self._preparing:
             if self._state is None:
-                self._state = await asyncio.to_thread(StateDirectory, self._parent)
+                self._state = await acquire(lambda: StateDirectory(self._parent), StateDirectory.remove)
             if self._view is None:
-                path = self._state.path
-                view = await asyncio.to_thread(_make_view, path)
+                path = self._state.path / f"shared-{next(self._numbers)}"
+                view = await finish(asyncio.to_thread(_make_view, path))
                 for index, python in enumerate(view.system.pythons):
                     view.pythons[str(python)] = await self._as_own(
                         python, path / f"python-{index}", self._undo
@@ -95,7 +95,7 @@ class NamespacesSandbox:
                     "start as an ordinary user, or keep it on ext4, xfs, btrfs or tmpfs",
                 )
             ) from error
-        undo.push_async_callback(_unstage, self._spawner, place)
+        undo.push_async_callback(self._spawner.unstage, place)
         return place
 
     def _make_directories(self, directory: Path, owned: tuple[Path, ...]) -> None:
@@ -109,6 +109,7 @@ class NamespacesSandbox:
 
 def _make_view(directory: Path) -> View:
     etc = directory / "etc"
+    directory.mkdir(mode=0o711)
     etc.mkdir(mode=0o755)
     system_files.write_etc(etc)
     try:
@@ -119,10 +120,6 @@ def _make_view(directory: Path) -> View:
     shutil.copyfile("/bin/sh", shell)
     shell.chmod(0o111)
     return View(bubblewrap.path, system_files.find_system_files(), etc, shell, {})
-
-
-async def _unstage(spawner: Spawner, place: Path) -> None:
-    await finish(spawner.unstage(place))
 
 
 async def _remove(directory: Path) -> None:

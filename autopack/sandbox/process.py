@@ -5,15 +5,14 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from resource import struct_rusage
-from typing import Protocol, TypeVar
+from typing import Protocol
 
+from autopack.sandbox.cancellation import finish, settle
 from autopack.sandbox.output import Tail
 from autopack.sandbox.port import Limits
-
-T = TypeVar("T")
 
 GRACE_SECONDS = 1.0
 """Between SIGTERM and SIGKILL."""
@@ -55,7 +54,7 @@ class Ended:
     """Of the process and the children that were waited for."""
 
 
-Start = Callable[[int], Awaitable[subprocess.Popen[bytes]]]
+Start = Callable[[int], Coroutine[None, None, subprocess.Popen[bytes]]]
 """Starts the process with the given descriptor as its output."""
 Watch = Callable[[], str | None]
 """Called off the event loop again and again: the limit that has been exceeded, if any."""
@@ -67,15 +66,17 @@ async def run_process(start: Start, tree: ProcessTree, limits: Limits, watch: Wa
     os.set_blocking(reader, False)
     started = time.monotonic()
     try:
+        starting = asyncio.ensure_future(start(writer))
         try:
-            process = await start(writer)
+            cancelled = await settle(starting)
         finally:
             os.close(writer)
-        run = _Run(process, tree, limits, reader)
+        run = _Run(starting.result(), tree, limits, reader)
         try:
+            if cancelled:
+                raise asyncio.CancelledError
             await run.until_exit_or_limit(watch)
         finally:
-            # In a task of its own, so that a second cancellation cannot leave processes behind.
             await finish(run.end())
         return Ended(
             run.status,
@@ -87,18 +88,6 @@ async def run_process(start: Start, tree: ProcessTree, limits: Limits, watch: Wa
         )
     finally:
         os.close(reader)
-
-
-async def finish(work: Awaitable[T]) -> T:
-    """Await `work` to its end even when cancelled, then let the cancellation go on."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.shield(task)
-        raise
 
 
 class _Run:

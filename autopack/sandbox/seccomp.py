@@ -8,7 +8,10 @@ from functools import cache
 from typing import Any, Literal
 
 Sockets = Literal["any", "internet", "none"]
-"""Those of the local and internet families, of the internet's only, or none but unnamed stream pairs."""
+"""Those of the local and internet families, of the internet's only, or none but unnamed stream pairs.
+
+Whoever has not all of them has no namespaces either: he shares processes and System V objects with the host.
+"""
 
 _REFUSED = (
     # Mounts and roots.
@@ -27,6 +30,11 @@ _REFUSED = (
 )
 # Programs that find these missing go on without them.
 _MISSING = ("clone3", "io_uring_enter", "io_uring_register", "io_uring_setup")
+
+# Where namespaces do not keep us apart: objects without a path, calls that reach other processes by number.
+_SHARED_OBJECTS = ("mq_open", "mq_unlink", "msgctl", "msgget", "semctl", "semget", "shmctl", "shmget")
+_F_SETOWN, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 15, 0x8901, 0x8902
+_SIGNALS = ("kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill", "tkill")
 
 _NEW_NAMESPACES = (
     0x00000080,
@@ -73,8 +81,34 @@ def programs(sockets: Sockets) -> tuple[bytes, ...]:
     for request in (_TIOCSTI, _TIOCLINUX):
         rules.add_rule(refuse, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _ALL_BITS, request))
     _add_socket_rules(rules, pyseccomp, sockets)
+    if sockets != "any":
+        _add_rules_against_neighbours(rules, pyseccomp)
     newest = _refuse_newer_calls() if platform.machine() in _SHARED_NUMBERS else None
     return tuple(program for program in (_compiled(rules), newest) if program is not None)
+
+
+@cache
+def signal_filter() -> tuple[bytes, int]:
+    """A program that leaves calls that signal to whoever listens, and the number of seccomp(2)."""
+    import pyseccomp
+
+    rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for name in _SIGNALS:
+        rules.add_rule(pyseccomp.NOTIFY, name)
+    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "pidfd_send_signal")
+    return _compiled(rules), pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "seccomp")
+
+
+def _add_rules_against_neighbours(rules: Any, seccomp: Any) -> None:
+    refuse = seccomp.ERRNO(errno.EPERM)
+    for name in _SHARED_OBJECTS:
+        rules.add_rule(refuse, name)
+    rules.add_rule(refuse, "prlimit64", seccomp.Arg(0, seccomp.NE, 0))
+    for name in ("setpriority", "ioprio_set"):
+        rules.add_rule(refuse, name, seccomp.Arg(1, seccomp.NE, 0))
+    for call, numbers in (("fcntl", (_F_SETOWN, _F_SETOWN_EX)), ("ioctl", (_FIOSETOWN, _SIOCSPGRP))):
+        for number in numbers:
+            rules.add_rule(refuse, call, seccomp.Arg(1, seccomp.MASKED_EQ, _ALL_BITS, number))
 
 
 def _add_socket_rules(rules: Any, seccomp: Any, sockets: Sockets) -> None:

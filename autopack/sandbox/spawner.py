@@ -4,7 +4,6 @@ Started by root it has a mount namespace of its own, where what another user mus
 """
 
 import asyncio
-import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from autopack.sandbox import mounts
+from autopack.sandbox.cancellation import finish
 from autopack.sandbox.identity import Identity, may_mount
 
 T = TypeVar("T")
@@ -46,10 +46,9 @@ class Spawner:
     async def start(
         self, argv: Sequence[str], output: int, pass_fds: Sequence[int] = ()
     ) -> subprocess.Popen[bytes]:
-        """Start a process as ourselves, with no standard input; a cancelled start leaves no process."""
-
-        def work() -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
+        """Start a process as ourselves, with no standard input; must not be cancelled."""
+        return await self._run(
+            lambda: subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -59,16 +58,7 @@ class Spawner:
                 cwd="/",
                 start_new_session=True,
             )
-
-        started = asyncio.ensure_future(self._run(work))
-        try:
-            return await asyncio.shield(started)
-        except asyncio.CancelledError:
-            with contextlib.suppress(OSError):
-                process = await started
-                process.kill()
-                await asyncio.to_thread(process.wait)
-            raise
+        )
 
     async def stage(
         self, source: Path, target: Path, identity: Identity, seen_by: "Spawner | None" = None
@@ -78,8 +68,10 @@ class Spawner:
         `seen_by` is a spawner that can see `source` if this one cannot. Raises OSError where the file
         system of `source` cannot map ids.
         """
-        origin = seen_by or self
-        view = await origin._run(lambda: origin._view(source, identity))
+        await finish(self._stage(source, target, identity, seen_by or self))
+
+    async def _stage(self, source: Path, target: Path, identity: Identity, seen_by: "Spawner") -> None:
+        view = await seen_by._run(lambda: seen_by._view(source, identity))
 
         def attach() -> None:
             try:
@@ -105,7 +97,7 @@ class Spawner:
 
     async def unstage(self, target: Path) -> None:
         """Undo `stage`."""
-        await self._run(lambda: mounts.unmount(target))
+        await finish(self._run(lambda: mounts.unmount(target)))
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -12,11 +12,12 @@ from typing import Protocol
 
 from autopack.errors import InvalidInput, Reason, Unavailable
 from autopack.gitstore.write_path import Edit
+from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import Cgroup, CgroupSite
 from autopack.sandbox.disk_usage import TooDeep, bytes_used, bytes_used_by_deleted_files
 from autopack.sandbox.identity import Identity
 from autopack.sandbox.port import Command, Limits, Result
-from autopack.sandbox.process import Ended, ProcessTree, finish, run_process
+from autopack.sandbox.process import Ended, ProcessTree, run_process
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import remove_tree
 from autopack.sandbox.tree_changes import lstat_beneath
@@ -101,12 +102,12 @@ class ContainedWorkspace:
     async def apply(self, files: Sequence[Edit]) -> None:
         """Put an already validated change on top of what is there."""
         async with self._lock:
-            await asyncio.to_thread(self._tree.apply, files)
+            await finish(asyncio.to_thread(self._tree.apply, files))
 
     async def changes(self) -> tuple[Edit, ...]:
         """What now differs from the base, sorted by path."""
         async with self._lock:
-            return await asyncio.to_thread(self._tree.changes, frozenset(self._mounted))
+            return await finish(asyncio.to_thread(self._tree.changes, frozenset(self._mounted)))
 
     async def run(self, command: Command, limits: Limits) -> Result:
         """Run to the end or to a limit; afterwards no process of it is left."""
@@ -115,7 +116,7 @@ class ContainedWorkspace:
             for target in command.read_only:
                 if PurePosixPath(target).is_relative_to(self._root):
                     self._mounted.add(str(PurePosixPath(target).relative_to(self._root)))
-            reports = await asyncio.to_thread(self._fresh_reports)
+            reports = await finish(asyncio.to_thread(self._fresh_reports))
             cgroup = await self._make_cgroup(limits)
             try:
                 launch = await self._launcher.prepare(command, limits, cgroup, reports)
@@ -130,7 +131,7 @@ class ContainedWorkspace:
     async def read_report(self, name: str, limit: int) -> bytes | None:
         """A file that the last command wrote in $AUTOPACK_REPORTS."""
         async with self._lock:
-            return await asyncio.to_thread(self._read_report, name, limit)
+            return await finish(asyncio.to_thread(self._read_report, name, limit))
 
     async def _run(self, launch: Launch, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Result:
         running: list[int] = []
@@ -192,7 +193,7 @@ class ContainedWorkspace:
             return None
         memory, processes = limits.memory_mb * MEGABYTE, limits.processes + _CGROUP_EXTRA_PROCESSES
         try:
-            return await asyncio.to_thread(Cgroup, self._site, memory, processes)
+            return await acquire(lambda: Cgroup(self._site, memory, processes), Cgroup.discard)
         except OSError as error:
             raise Unavailable(
                 Reason("SANDBOX_FAILED", f"no control group could be made: {error}", "run `autopack doctor`")

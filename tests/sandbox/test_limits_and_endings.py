@@ -229,15 +229,15 @@ async def test_file_size_is_limited(run: Run) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "for i in $(seq 1 1000); do head -c 5000000 /dev/zero >f$i; sleep 0.01; done",
-        "for i in $(seq 1 1000); do head -c 5000000 /dev/zero >$AUTOPACK_REPORTS/f$i; sleep 0.01; done",
+        "for i in $(seq 1 1000); do head -c 1000000 /dev/zero >f$i; sleep 0.01; done",
+        "for i in $(seq 1 1000); do head -c 1000000 /dev/zero >$AUTOPACK_REPORTS/f$i; sleep 0.01; done",
         'python -c \'import os, time\nk = []\nfor i in range(1000):\n f = open("x", "wb"); os.unlink("x")\n'
-        " f.write(bytes(5_000_000)); f.flush(); k.append(f); time.sleep(0.01)'",
+        " f.write(bytes(1_000_000)); f.flush(); k.append(f); time.sleep(0.01)'",
         "python -c 'import os\nfor i in range(10**7): open(str(i), \"w\").close()'",
     ],
 )
 async def test_disk_is_limited(run: Run, line: str) -> None:
-    result = await run(line, disk_mb=30, seconds=30)
+    result = await run(line, disk_mb=5, seconds=30)
     assert result.limit == "disk"
     assert result.seconds < 20
 

@@ -6,6 +6,7 @@ Started as `python -I -S DIRECTORY DESCRIPTOR`, which is where it reads its mars
 import marshal
 import os
 import resource
+import select
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from autopack.sandbox.landlock_launcher import Configuration
     from autopack.sandbox.supervisor import kernel
     from autopack.sandbox.supervisor.descendants import descendants, signal_all
+    from autopack.sandbox.supervisor.signal_gate import SignalGate
 else:  # an executed directory finds its modules beside it
     import kernel
     from descendants import descendants, signal_all
@@ -28,22 +30,27 @@ def main() -> None:
     parent = os.getppid()
     with os.fdopen(int(sys.argv[1]), "rb") as file:
         configuration: Configuration = marshal.load(file)
-    kernel.hide_memory()
     kernel.adopt_orphans()
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD, signal.SIGTERM))
     kernel.die_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
         return
     errors, error = os.pipe2(os.O_CLOEXEC)
+    told, tell = os.pipe2(os.O_CLOEXEC)
     child = os.fork()
     if child == 0:
         try:
-            _become_command(configuration, error)
+            _become_command(configuration, error, told)
         except BaseException as failure:
             os.write(error, f"{type(failure).__name__}: {failure}".encode())
         os._exit(_SETUP_FAILED)
     os.close(error)
-    status = _wait_for(child)
+    gate = None
+    if configuration["signal_gate"] is not None and (listener := os.read(errors, 16)).isdigit():
+        gate = _open_gate(child, int(listener))
+    kernel.hide_memory()
+    os.close(tell)
+    status = _wait_for(child) if gate is None else _wait_and_answer(child, gate)
     _kill_all()
     if failed := os.read(errors, 4096):
         os.write(1, failed)
@@ -51,12 +58,13 @@ def main() -> None:
         os.write(configuration["status"], str(status).encode())
 
 
-def _become_command(configuration: "Configuration", error: int) -> None:
+def _become_command(configuration: "Configuration", error: int, told: int) -> None:
     """Give up everything, step by step, and turn into the command's shell."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD, signal.SIGTERM))
     os.setsid()
-    os.closerange(3, error)
-    os.closerange(error + 1, _ALL_DESCRIPTORS)
+    kept = sorted((error, told))
+    for first, last in ((3, kept[0]), (kept[0] + 1, kept[1]), (kept[1] + 1, _ALL_DESCRIPTORS)):
+        os.closerange(first, last)
     os.umask(0o022)
     for path in configuration["join_files"]:
         with open(path, "w") as file:
@@ -76,6 +84,11 @@ def _become_command(configuration: "Configuration", error: int) -> None:
     os.close(ruleset)
     for program in configuration["programs"]:
         kernel.install_filter(program)
+    if configuration["signal_gate"] is not None:
+        listener = kernel.install_listening_filter(*configuration["signal_gate"])
+        os.write(error, str(listener).encode())
+        os.read(told, 1)  # until the supervisor has its own descriptor of it
+        os.close(listener)
     os.execve(configuration["shell"], ["sh", "-ec", configuration["line"]], configuration["environment"])
 
 
@@ -85,6 +98,35 @@ def _wait_for(child: int) -> int | None:
         if (status := _reap().get(child)) is not None:
             return status
     return None
+
+
+def _open_gate(child: int, listener: int) -> "SignalGate":
+    if not TYPE_CHECKING:  # costs time that most commands need not spend
+        from signal_gate import SignalGate
+    return SignalGate(child, listener)
+
+
+def _wait_and_answer(child: int, gate: "SignalGate") -> int | None:
+    """Like `_wait_for`, deciding meanwhile which signals the command may send."""
+    reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(writer)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD, signal.SIGTERM))
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    poll.register(gate.descriptor, select.POLLIN)
+    while True:
+        for descriptor, events in poll.poll():
+            if descriptor == gate.descriptor:
+                if events & select.POLLIN:
+                    gate.answer()
+                else:
+                    poll.unregister(descriptor)  # nobody is left whom it concerns
+            elif signal.SIGTERM in os.read(reader, 4096):
+                return None
+            elif (status := _reap().get(child)) is not None:
+                return status
 
 
 def _kill_all() -> None:

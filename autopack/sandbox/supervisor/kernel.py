@@ -9,6 +9,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
+_PIDFD_GETFD = 438
+_SET_MODE_FILTER, _NEW_LISTENER = 1, 1 << 3
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
@@ -95,6 +97,21 @@ def install_filter(program: bytes) -> None:
     """Hold this process and all that it starts to a seccomp program."""
     structure = _Program(len(program) // 8, program)
     _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(structure))
+
+
+def install_listening_filter(program: bytes, call: int) -> int:
+    """Like `install_filter`, for a program that hands calls to the holder of the descriptor that it returns.
+
+    `call` is the number of seccomp(2) on this architecture.
+    """
+    structure = _Program(len(program) // 8, program)
+    arguments = ctypes.c_uint(_SET_MODE_FILTER), ctypes.c_uint(_NEW_LISTENER), ctypes.byref(structure)
+    return _call(call, "seccomp", *arguments)
+
+
+def take_descriptor(pidfd: int, number: int) -> int:
+    """Our own copy of a descriptor of another process."""
+    return _call(_PIDFD_GETFD, "pidfd_getfd", ctypes.c_int(pidfd), ctypes.c_int(number), ctypes.c_uint(0))
 
 
 def make_ruleset(version: int, rules: list[tuple[str, int]], network: bool) -> int:
