@@ -38,7 +38,7 @@ async def start(config: Config) -> RunningService:
     scanners: list[Scanner] = [in_worker, RuffScanner(config.directory / "files")]
     auditing = Auditing(projects, scanners, config.concurrent_audits)
     servicer = AuditorServiceServicer(operations, auditing, store)
-    warming = asyncio.create_task(_warm(in_worker if config.warm else None))
+    warming = asyncio.create_task(warm(in_worker if config.warm else None))
 
     async def analyzers() -> None:
         """Unhealthy while the analyzers cannot be started; they are tried again each time."""
@@ -82,7 +82,7 @@ async def start(config: Config) -> RunningService:
     return RunningService(server, close)
 
 
-async def _warm(scanner: WorkerScanner | None) -> bool:
+async def warm(scanner: WorkerScanner | None) -> bool:
     """Starts the worker ahead of the first audit; whether there is nothing wrong with it."""
     if scanner is not None:
         try:

@@ -147,7 +147,7 @@ def _failure(name: str, path: str, error: str) -> Reason:
     return Reason(
         "ANALYZER_FAILED",
         f"{name} could not read this file ({error}), so the change has not been audited",
-        "simplify the file: it may be nested too deeply",
+        "simplify the file if it is nested deeply, else report this as a fault of Autopack",
         path,
     )
 

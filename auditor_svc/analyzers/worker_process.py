@@ -39,6 +39,11 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
         self._versions: Mapping[str, str] = {}
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        return None if self._process is None else self._process.pid
+
     async def start(self) -> Mapping[str, str]:
         """Versions of the analyzers, once it is warm. Raises Unavailable `ANALYZER_UNAVAILABLE`."""
         if self._process is not None and self._process.returncode is None:

@@ -1,5 +1,7 @@
 """Secrets that detect-secrets does not know, and what makes a found value worth less than it looks."""
 
+import base64
+import binascii
 import re
 
 PRIVATE_KEY = re.compile(
@@ -78,6 +80,20 @@ _PLACEHOLDER = re.compile(
 
 _NAME = re.compile(r"(?i)^[a-z_ .-]*(key|pass|pwd|secret|token)[a-z_ .-]*$")
 """A value that is itself the name of a secret, as in `HEADER_KEY = "api-key"`."""
+
+
+def is_credential(rule: str, value: str) -> bool:
+    """Whether what a pattern of TOKENS matched can be what the rule says."""
+    if value.startswith("$") or "{{" in value:
+        return False  # a template's hole
+    if rule == "http-authorization":
+        return bool(re.search(r"\d", value))
+    if rule == "docker-registry-auth":
+        try:
+            return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+        except binascii.Error:
+            return False
+    return True
 
 
 def likeness(rule: str, value: str) -> str:

@@ -127,7 +127,7 @@ def _scan_line(path: str, line: str, screen: _Screen) -> Iterator[dict[str, Any]
 def _candidates(path: str, line: str, screen: _Screen) -> Iterator[tuple[str, str]]:
     for rule, pattern in screen.tokens:
         for match in pattern.finditer(line):
-            if not match[1].startswith("$") and "{{" not in match[1]:
+            if secret_rules.is_credential(rule, match[1]):
                 yield rule, match[1]
     for detector in screen.choose(line):
         rule = re.sub(r"[^a-z0-9]+", "-", detector.secret_type.lower()).strip("-")

@@ -41,7 +41,7 @@ def found(result: AuditResult, least: Severity = Severity.LOW) -> list[tuple[str
         ("vault-token", "a.sh", "export VAULT_TOKEN={}", "hvs.", 95, None),
         ("npm-tokens", ".npmrc", "//registry.npmjs.org/:_authToken={}", "npm_", 36, None),
         ("http-authorization", "a.sh", "curl -H 'Authorization: Bearer {}' https://a", "", 40, None),
-        ("docker-registry-auth", "config.json", '{{"auth": "{}"}}', "", 40, BASE64),
+        ("docker-registry-auth", "config.json", '{{"auth": "{}"}}', "ZGVwbG95Og", 30, BASE64),
     ],
 )
 async def test_a_providers_credential_is_critical(
@@ -87,6 +87,8 @@ async def test_a_password_that_looks_real_is_high(audit_files: AuditFiles, path:
         (".env", "DB_PASSWORD=$OTHER_PASSWORD"),
         ("a.py", "ID = '3f2504e0-4f89-11d3-9a0c-0305e82c3301'"),
         ("a.json", '"integrity": "sha512-q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJCrze8SNFZ4"'),
+        ("a.json", '"auth": "AuthenticationTypeNone"'),
+        ("a.md", "Authorization: Basic authentication-is-needed-here"),
         ("a.py", "FOUND = '-----BEGIN RSA PRIVATE KEY-----' in TEXT"),
     ],
 )

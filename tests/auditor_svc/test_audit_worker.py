@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 import auditor_svc
+from auditor_svc.__main__ import warm
 from auditor_svc.analyzers.in_worker import WorkerScanner
 from auditor_svc.analyzers.ruff import RuffScanner
 from auditor_svc.analyzers.worker_process import Worker, WorkerDied, WorkerPool
@@ -91,8 +92,8 @@ async def test_a_file_that_kills_the_worker_once_is_read_again(pool: WorkerPool,
 async def test_a_worker_that_was_killed_is_replaced(pool: WorkerPool) -> None:
     async with pool.take() as worker:
         await worker.start()
-        assert worker._process is not None
-        os.kill(worker._process.pid, signal.SIGKILL)
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
     reports = await WorkerScanner(pool).scan([file("a.py", b"eval(x)\n")])
     assert [item.rule_id for report in reports for item in report.new] == ["B307"]
 
@@ -115,8 +116,8 @@ async def test_cancelling_ends_the_worker_and_leaves_the_pool_usable(pool: Worke
 async def test_closing_leaves_no_process(command: Sequence[str]) -> None:
     worker = Worker(command)
     await worker.start()
-    assert worker._process is not None
-    pid = worker._process.pid
+    pid = worker.pid
+    assert pid is not None
     await worker.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -139,6 +140,11 @@ async def test_without_a_worker_nothing_is_audited() -> None:
     assert {reason.code for reason in result.reasons} == {"ANALYZER_UNAVAILABLE"}
 
 
+async def test_warming_a_worker_that_cannot_start_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert not await warm(WorkerScanner(WorkerPool(1, [sys.executable, "-c", "raise SystemExit(1)"])))
+    assert "analyzers could not be started" in caplog.text
+
+
 async def test_a_worker_that_does_not_exist_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         await Worker(["/nonexistent"]).start()
@@ -155,8 +161,7 @@ async def test_our_worker_has_no_environment_and_hard_limits(monkeypatch: pytest
     monkeypatch.setenv("ANTHROPIC_API_KEY", "not for analyzers")
     worker = Worker()
     await worker.start()
-    assert worker._process is not None
-    process = Path(f"/proc/{worker._process.pid}")
+    process = Path(f"/proc/{worker.pid}")
     environment = (process / "environ").read_text()
     limits = {
         line[:25].strip(): line[26:].split()[:2] for line in (process / "limits").read_text().splitlines()
@@ -189,7 +194,7 @@ async def test_a_worker_that_has_grown_is_replaced_without_loss() -> None:
     for _ in range(2):
         answer = await worker.ask(header, [b"eval(x)\n"])
         assert [item["rule"] for item in answer["bandit"]["new"]] == ["B307"]
-        assert worker._process is None
+        assert worker.pid is None
 
 
 async def test_a_dead_pipe_is_a_dead_worker() -> None:
