@@ -36,6 +36,7 @@ SERVER_OPTIONS: list[tuple[str, int | str]] = [
 
 # Calls whose messages come in a stream are not retried: part of it may have been seen.
 STREAMING_METHODS = (
+    ("autopack.api.auditor.v1.AuditorService", "GetSarif"),
     ("autopack.api.git.v1.GitService", "GetPack"),
     ("autopack.api.git.v1.GitService", "PutPack"),
     ("autopack.api.orchestrator.v1.OrchestratorService", "WatchRun"),

@@ -26,7 +26,7 @@ from autopack.api.reason.v1 import reason_pb2 as autopack_dot_api_dot_reason_dot
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#autopack/api/builder/v1/build.proto\x12\x17\x61utopack.api.builder.v1\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\"\xee\x01\n\x05\x42uild\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.autopack.api.builder.v1.BuildState\x12\x0e\n\x06\x63ommit\x18\x03 \x01(\t\x12/\n\x07reasons\x18\x04 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Usage\x12\x14\n\x0c\x62uilder_kind\x18\x06 \x01(\t\x12\x17\n\x0f\x65xchange_digest\x18\x07 \x01(\t\"_\n\x05Usage\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x04\x12\x15\n\routput_tokens\x18\x03 \x01(\x04\x12\x10\n\x03usd\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_usd\"X\n\x0cRecalledText\x12\x17\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x03 \x01(\t\x12\r\n\x05trust\x18\x04 \x01(\t*\x90\x01\n\nBuildState\x12\x1b\n\x17\x42UILD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UILD_STATE_RUNNING\x10\x01\x12\x19\n\x15\x42UILD_STATE_SUCCEEDED\x10\x02\x12\x16\n\x12\x42UILD_STATE_FAILED\x10\x03\x12\x19\n\x15\x42UILD_STATE_CANCELLED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#autopack/api/builder/v1/build.proto\x12\x17\x61utopack.api.builder.v1\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\"\xee\x01\n\x05\x42uild\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.autopack.api.builder.v1.BuildState\x12\x0e\n\x06\x63ommit\x18\x03 \x01(\t\x12/\n\x07reasons\x18\x04 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Usage\x12\x14\n\x0c\x62uilder_kind\x18\x06 \x01(\t\x12\x17\n\x0f\x65xchange_digest\x18\x07 \x01(\t\"_\n\x05Usage\x12\x0f\n\x07seconds\x18\x01 \x01(\x01\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x04\x12\x15\n\routput_tokens\x18\x03 \x01(\x04\x12\x10\n\x03usd\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x06\n\x04_usd\"u\n\x0cRecalledText\x12\x17\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x04\x12\x18\n\x06source\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1a\n\x08\x65ntry_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x16\n\x05trust\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@*\x90\x01\n\nBuildState\x12\x1b\n\x17\x42UILD_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UILD_STATE_RUNNING\x10\x01\x12\x19\n\x15\x42UILD_STATE_SUCCEEDED\x10\x02\x12\x16\n\x12\x42UILD_STATE_FAILED\x10\x03\x12\x19\n\x15\x42UILD_STATE_CANCELLED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,12 +35,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RECALLEDTEXT'].fields_by_name['text']._loaded_options = None
   _globals['_RECALLEDTEXT'].fields_by_name['text']._serialized_options = b'\272H\006r\004\030\200\200\004'
-  _globals['_BUILDSTATE']._serialized_start=559
-  _globals['_BUILDSTATE']._serialized_end=703
+  _globals['_RECALLEDTEXT'].fields_by_name['source']._loaded_options = None
+  _globals['_RECALLEDTEXT'].fields_by_name['source']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_RECALLEDTEXT'].fields_by_name['entry_id']._loaded_options = None
+  _globals['_RECALLEDTEXT'].fields_by_name['entry_id']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_RECALLEDTEXT'].fields_by_name['trust']._loaded_options = None
+  _globals['_RECALLEDTEXT'].fields_by_name['trust']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_BUILDSTATE']._serialized_start=588
+  _globals['_BUILDSTATE']._serialized_end=732
   _globals['_BUILD']._serialized_start=131
   _globals['_BUILD']._serialized_end=369
   _globals['_USAGE']._serialized_start=371
   _globals['_USAGE']._serialized_end=466
   _globals['_RECALLEDTEXT']._serialized_start=468
-  _globals['_RECALLEDTEXT']._serialized_end=556
+  _globals['_RECALLEDTEXT']._serialized_end=585
 # @@protoc_insertion_point(module_scope)

@@ -27,7 +27,7 @@ from autopack.api.plan.v1 import plan_pb2 as autopack_dot_api_dot_plan_dot_v1_do
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'autopack/api/gate/v1/gate_service.proto\x12\x14\x61utopack.api.gate.v1\x1a\"autopack/api/gate/v1/verdict.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a\x1b\x62uf/validate/validate.proto\"\x86\x03\n\x10StartGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12#\n\x04head\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x36\n\x05scope\x18\x06 \x01(\x0b\x32\x1f.autopack.api.gate.v1.GateScopeB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x10\x61udit_request_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12;\n\tapprovals\x18\x08 \x03(\x0b\x32\x1e.autopack.api.gate.v1.ApprovalB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1f\n\x0bgit_address\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\x8d\x01\n\tGateScope\x12\x18\n\x05paths\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12/\n\x08\x63\x61tegory\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x35\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\"G\n\x11StartGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"1\n\x0fWaitGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"F\n\x10WaitGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"3\n\x11\x43\x61ncelGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"H\n\x12\x43\x61ncelGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"\x18\n\x16GetCapabilitiesRequest\"`\n\x17GetCapabilitiesResponse\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\x36\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0b\x32 .autopack.api.gate.v1.Capability\"J\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t2\x97\x03\n\x0bGateService\x12\\\n\tStartGate\x12&.autopack.api.gate.v1.StartGateRequest\x1a\'.autopack.api.gate.v1.StartGateResponse\x12Y\n\x08WaitGate\x12%.autopack.api.gate.v1.WaitGateRequest\x1a&.autopack.api.gate.v1.WaitGateResponse\x12_\n\nCancelGate\x12\'.autopack.api.gate.v1.CancelGateRequest\x1a(.autopack.api.gate.v1.CancelGateResponse\x12n\n\x0fGetCapabilities\x12,.autopack.api.gate.v1.GetCapabilitiesRequest\x1a-.autopack.api.gate.v1.GetCapabilitiesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'autopack/api/gate/v1/gate_service.proto\x12\x14\x61utopack.api.gate.v1\x1a\"autopack/api/gate/v1/verdict.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a\x1b\x62uf/validate/validate.proto\"\x86\x03\n\x10StartGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12#\n\x04head\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x36\n\x05scope\x18\x06 \x01(\x0b\x32\x1f.autopack.api.gate.v1.GateScopeB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x10\x61udit_request_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12;\n\tapprovals\x18\x08 \x03(\x0b\x32\x1e.autopack.api.gate.v1.ApprovalB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1f\n\x0bgit_address\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\x96\x01\n\tGateScope\x12!\n\x05paths\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12/\n\x08\x63\x61tegory\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x35\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\"G\n\x11StartGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"1\n\x0fWaitGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"F\n\x10WaitGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"3\n\x11\x43\x61ncelGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"H\n\x12\x43\x61ncelGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"\x18\n\x16GetCapabilitiesRequest\"`\n\x17GetCapabilitiesResponse\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\x36\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0b\x32 .autopack.api.gate.v1.Capability\"J\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t2\x97\x03\n\x0bGateService\x12\\\n\tStartGate\x12&.autopack.api.gate.v1.StartGateRequest\x1a\'.autopack.api.gate.v1.StartGateResponse\x12Y\n\x08WaitGate\x12%.autopack.api.gate.v1.WaitGateRequest\x1a&.autopack.api.gate.v1.WaitGateResponse\x12_\n\nCancelGate\x12\'.autopack.api.gate.v1.CancelGateRequest\x1a(.autopack.api.gate.v1.CancelGateResponse\x12n\n\x0fGetCapabilities\x12,.autopack.api.gate.v1.GetCapabilitiesRequest\x1a-.autopack.api.gate.v1.GetCapabilitiesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,7 +53,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTGATEREQUEST'].fields_by_name['git_address']._loaded_options = None
   _globals['_STARTGATEREQUEST'].fields_by_name['git_address']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
   _globals['_GATESCOPE'].fields_by_name['paths']._loaded_options = None
-  _globals['_GATESCOPE'].fields_by_name['paths']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_GATESCOPE'].fields_by_name['paths']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001\030\200 '
   _globals['_GATESCOPE'].fields_by_name['category']._loaded_options = None
   _globals['_GATESCOPE'].fields_by_name['category']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,63}$'
   _globals['_GATESCOPE'].fields_by_name['checks']._loaded_options = None
@@ -65,23 +65,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTGATEREQUEST']._serialized_start=164
   _globals['_STARTGATEREQUEST']._serialized_end=554
   _globals['_GATESCOPE']._serialized_start=557
-  _globals['_GATESCOPE']._serialized_end=698
-  _globals['_STARTGATERESPONSE']._serialized_start=700
-  _globals['_STARTGATERESPONSE']._serialized_end=771
-  _globals['_WAITGATEREQUEST']._serialized_start=773
-  _globals['_WAITGATEREQUEST']._serialized_end=822
-  _globals['_WAITGATERESPONSE']._serialized_start=824
-  _globals['_WAITGATERESPONSE']._serialized_end=894
-  _globals['_CANCELGATEREQUEST']._serialized_start=896
-  _globals['_CANCELGATEREQUEST']._serialized_end=947
-  _globals['_CANCELGATERESPONSE']._serialized_start=949
-  _globals['_CANCELGATERESPONSE']._serialized_end=1021
-  _globals['_GETCAPABILITIESREQUEST']._serialized_start=1023
-  _globals['_GETCAPABILITIESREQUEST']._serialized_end=1047
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=1049
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=1145
-  _globals['_CAPABILITY']._serialized_start=1147
-  _globals['_CAPABILITY']._serialized_end=1221
-  _globals['_GATESERVICE']._serialized_start=1224
-  _globals['_GATESERVICE']._serialized_end=1631
+  _globals['_GATESCOPE']._serialized_end=707
+  _globals['_STARTGATERESPONSE']._serialized_start=709
+  _globals['_STARTGATERESPONSE']._serialized_end=780
+  _globals['_WAITGATEREQUEST']._serialized_start=782
+  _globals['_WAITGATEREQUEST']._serialized_end=831
+  _globals['_WAITGATERESPONSE']._serialized_start=833
+  _globals['_WAITGATERESPONSE']._serialized_end=903
+  _globals['_CANCELGATEREQUEST']._serialized_start=905
+  _globals['_CANCELGATEREQUEST']._serialized_end=956
+  _globals['_CANCELGATERESPONSE']._serialized_start=958
+  _globals['_CANCELGATERESPONSE']._serialized_end=1030
+  _globals['_GETCAPABILITIESREQUEST']._serialized_start=1032
+  _globals['_GETCAPABILITIESREQUEST']._serialized_end=1056
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=1058
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=1154
+  _globals['_CAPABILITY']._serialized_start=1156
+  _globals['_CAPABILITY']._serialized_end=1230
+  _globals['_GATESERVICE']._serialized_start=1233
+  _globals['_GATESERVICE']._serialized_end=1640
 # @@protoc_insertion_point(module_scope)

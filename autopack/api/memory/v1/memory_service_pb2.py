@@ -27,7 +27,7 @@ from autopack.api.memory.v1 import memory_pb2 as autopack_dot_api_dot_memory_dot
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+autopack/api/memory/v1/memory_service.proto\x12\x16\x61utopack.api.memory.v1\x1a#autopack/api/ledger/v1/ledger.proto\x1a#autopack/api/memory/v1/memory.proto\x1a\x1b\x62uf/validate/validate.proto\"m\n\x10RecordRunRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x39\n\x06record\x18\x02 \x01(\x0b\x32!.autopack.api.memory.v1.RunRecordB\x06\xbaH\x03\xc8\x01\x01\"\x13\n\x11RecordRunResponse\"\xd6\x01\n\x10StartTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1a\n\x07run_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12 \n\x0cupload_token\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0bgit_address\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"?\n\x11StartTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"1\n\x0fWaitTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\">\n\x10WaitTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"\xac\x01\n\x11StartIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12%\n\x06\x63ommit\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x0f\n\x07rebuild\x18\x04 \x01(\x08\x12\x1f\n\x0bgit_address\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"B\n\x12StartIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"2\n\x10WaitIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"A\n\x11WaitIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"\x9a\x01\n\rRecallRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x05query\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12\x16\n\x05top_k\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1c\n\tmax_chars\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x9a\x0c\x12\x17\n\x0finclude_pending\x18\x05 \x01(\x08\";\n\x0eRecallResponse\x12)\n\x04hits\x18\x01 \x03(\x0b\x32\x1b.autopack.api.memory.v1.Hit\"\xad\x01\n\x12ListEntriesRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\".autopack.api.ledger.v1.LedgerKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"^\n\x13ListEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.autopack.api.ledger.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xba\x05\n\rMemoryService\x12`\n\tRecordRun\x12(.autopack.api.memory.v1.RecordRunRequest\x1a).autopack.api.memory.v1.RecordRunResponse\x12`\n\tStartTidy\x12(.autopack.api.memory.v1.StartTidyRequest\x1a).autopack.api.memory.v1.StartTidyResponse\x12]\n\x08WaitTidy\x12\'.autopack.api.memory.v1.WaitTidyRequest\x1a(.autopack.api.memory.v1.WaitTidyResponse\x12\x63\n\nStartIndex\x12).autopack.api.memory.v1.StartIndexRequest\x1a*.autopack.api.memory.v1.StartIndexResponse\x12`\n\tWaitIndex\x12(.autopack.api.memory.v1.WaitIndexRequest\x1a).autopack.api.memory.v1.WaitIndexResponse\x12W\n\x06Recall\x12%.autopack.api.memory.v1.RecallRequest\x1a&.autopack.api.memory.v1.RecallResponse\x12\x66\n\x0bListEntries\x12*.autopack.api.memory.v1.ListEntriesRequest\x1a+.autopack.api.memory.v1.ListEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+autopack/api/memory/v1/memory_service.proto\x12\x16\x61utopack.api.memory.v1\x1a#autopack/api/ledger/v1/ledger.proto\x1a#autopack/api/memory/v1/memory.proto\x1a\x1b\x62uf/validate/validate.proto\"m\n\x10RecordRunRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x39\n\x06record\x18\x02 \x01(\x0b\x32!.autopack.api.memory.v1.RunRecordB\x06\xbaH\x03\xc8\x01\x01\"\x13\n\x11RecordRunResponse\"\xde\x01\n\x10StartTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\"\n\x07run_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04\x10\x01\x18\x64\x12 \n\x0cupload_token\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0bgit_address\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"?\n\x11StartTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"1\n\x0fWaitTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\">\n\x10WaitTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"\xac\x01\n\x11StartIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12%\n\x06\x63ommit\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x0f\n\x07rebuild\x18\x04 \x01(\x08\x12\x1f\n\x0bgit_address\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"B\n\x12StartIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"2\n\x10WaitIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"A\n\x11WaitIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"\x9a\x01\n\rRecallRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x05query\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12\x16\n\x05top_k\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1c\n\tmax_chars\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x9a\x0c\x12\x17\n\x0finclude_pending\x18\x05 \x01(\x08\";\n\x0eRecallResponse\x12)\n\x04hits\x18\x01 \x03(\x0b\x32\x1b.autopack.api.memory.v1.Hit\"\xad\x01\n\x12ListEntriesRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\".autopack.api.ledger.v1.LedgerKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"^\n\x13ListEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.autopack.api.ledger.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xba\x05\n\rMemoryService\x12`\n\tRecordRun\x12(.autopack.api.memory.v1.RecordRunRequest\x1a).autopack.api.memory.v1.RecordRunResponse\x12`\n\tStartTidy\x12(.autopack.api.memory.v1.StartTidyRequest\x1a).autopack.api.memory.v1.StartTidyResponse\x12]\n\x08WaitTidy\x12\'.autopack.api.memory.v1.WaitTidyRequest\x1a(.autopack.api.memory.v1.WaitTidyResponse\x12\x63\n\nStartIndex\x12).autopack.api.memory.v1.StartIndexRequest\x1a*.autopack.api.memory.v1.StartIndexResponse\x12`\n\tWaitIndex\x12(.autopack.api.memory.v1.WaitIndexRequest\x1a).autopack.api.memory.v1.WaitIndexResponse\x12W\n\x06Recall\x12%.autopack.api.memory.v1.RecallRequest\x1a&.autopack.api.memory.v1.RecallResponse\x12\x66\n\x0bListEntries\x12*.autopack.api.memory.v1.ListEntriesRequest\x1a+.autopack.api.memory.v1.ListEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,7 +45,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTTIDYREQUEST'].fields_by_name['base']._loaded_options = None
   _globals['_STARTTIDYREQUEST'].fields_by_name['base']._serialized_options = b'\272H\022r\0202\016^[0-9a-f]{40}$'
   _globals['_STARTTIDYREQUEST'].fields_by_name['run_ids']._loaded_options = None
-  _globals['_STARTTIDYREQUEST'].fields_by_name['run_ids']._serialized_options = b'\272H\006\222\001\003\020\220N'
+  _globals['_STARTTIDYREQUEST'].fields_by_name['run_ids']._serialized_options = b'\272H\016\222\001\013\020\220N\"\006r\004\020\001\030d'
   _globals['_STARTTIDYREQUEST'].fields_by_name['upload_token']._loaded_options = None
   _globals['_STARTTIDYREQUEST'].fields_by_name['upload_token']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_STARTTIDYREQUEST'].fields_by_name['git_address']._loaded_options = None
@@ -83,29 +83,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDRUNRESPONSE']._serialized_start=285
   _globals['_RECORDRUNRESPONSE']._serialized_end=304
   _globals['_STARTTIDYREQUEST']._serialized_start=307
-  _globals['_STARTTIDYREQUEST']._serialized_end=521
-  _globals['_STARTTIDYRESPONSE']._serialized_start=523
-  _globals['_STARTTIDYRESPONSE']._serialized_end=586
-  _globals['_WAITTIDYREQUEST']._serialized_start=588
-  _globals['_WAITTIDYREQUEST']._serialized_end=637
-  _globals['_WAITTIDYRESPONSE']._serialized_start=639
-  _globals['_WAITTIDYRESPONSE']._serialized_end=701
-  _globals['_STARTINDEXREQUEST']._serialized_start=704
-  _globals['_STARTINDEXREQUEST']._serialized_end=876
-  _globals['_STARTINDEXRESPONSE']._serialized_start=878
-  _globals['_STARTINDEXRESPONSE']._serialized_end=944
-  _globals['_WAITINDEXREQUEST']._serialized_start=946
-  _globals['_WAITINDEXREQUEST']._serialized_end=996
-  _globals['_WAITINDEXRESPONSE']._serialized_start=998
-  _globals['_WAITINDEXRESPONSE']._serialized_end=1063
-  _globals['_RECALLREQUEST']._serialized_start=1066
-  _globals['_RECALLREQUEST']._serialized_end=1220
-  _globals['_RECALLRESPONSE']._serialized_start=1222
-  _globals['_RECALLRESPONSE']._serialized_end=1281
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1284
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1457
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1459
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1553
-  _globals['_MEMORYSERVICE']._serialized_start=1556
-  _globals['_MEMORYSERVICE']._serialized_end=2254
+  _globals['_STARTTIDYREQUEST']._serialized_end=529
+  _globals['_STARTTIDYRESPONSE']._serialized_start=531
+  _globals['_STARTTIDYRESPONSE']._serialized_end=594
+  _globals['_WAITTIDYREQUEST']._serialized_start=596
+  _globals['_WAITTIDYREQUEST']._serialized_end=645
+  _globals['_WAITTIDYRESPONSE']._serialized_start=647
+  _globals['_WAITTIDYRESPONSE']._serialized_end=709
+  _globals['_STARTINDEXREQUEST']._serialized_start=712
+  _globals['_STARTINDEXREQUEST']._serialized_end=884
+  _globals['_STARTINDEXRESPONSE']._serialized_start=886
+  _globals['_STARTINDEXRESPONSE']._serialized_end=952
+  _globals['_WAITINDEXREQUEST']._serialized_start=954
+  _globals['_WAITINDEXREQUEST']._serialized_end=1004
+  _globals['_WAITINDEXRESPONSE']._serialized_start=1006
+  _globals['_WAITINDEXRESPONSE']._serialized_end=1071
+  _globals['_RECALLREQUEST']._serialized_start=1074
+  _globals['_RECALLREQUEST']._serialized_end=1228
+  _globals['_RECALLRESPONSE']._serialized_start=1230
+  _globals['_RECALLRESPONSE']._serialized_end=1289
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1292
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1465
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1467
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1561
+  _globals['_MEMORYSERVICE']._serialized_start=1564
+  _globals['_MEMORYSERVICE']._serialized_end=2262
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61utopack/api/plan/v1/plan.proto\x12\x14\x61utopack.api.plan.v1\x1a\x1b\x62uf/validate/validate.proto\"\xca\x01\n\x04Plan\x12\x18\n\x07version\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x08\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x04\x62\x61se\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12:\n\x07landing\x18\x04 \x01(\x0e\x32\x1d.autopack.api.plan.v1.LandingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x06phases\x18\x05 \x03(\x0b\x32\x1b.autopack.api.plan.v1.PhaseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\"\x9f\x03\n\x05Phase\x12\x34\n\x08phase_id\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x19\n\x04goal\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12/\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x1f\n\ndepends_on\x18\x04 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x10\xe8\x07\x18\x01\x12\x32\n\x05scope\x18\x05 \x01(\x0b\x32\x1b.autopack.api.plan.v1.ScopeB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x07\x62uilder\x18\x06 \x01(\x0b\x32!.autopack.api.plan.v1.BuilderSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x06\x63hecks\x18\x07 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1e\n\x05hints\x18\x08 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xd0\x0f\x12,\n\x06\x62udget\x18\t \x01(\x0b\x32\x1c.autopack.api.plan.v1.Budget\"Q\n\x05Scope\x12#\n\x05paths\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12#\n\x07\x63ontext\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \"\xe4\x02\n\x0b\x42uilderSpec\x12\x33\n\x05patch\x18\x01 \x01(\x0b\x32\".autopack.api.plan.v1.PatchBuilderH\x00\x12\x37\n\x07\x63ommand\x18\x02 \x01(\x0b\x32$.autopack.api.plan.v1.CommandBuilderH\x00\x12\x33\n\x05named\x18\x03 \x01(\x0b\x32\".autopack.api.plan.v1.NamedBuilderH\x00\x12\x35\n\x06repair\x18\x04 \x01(\x0b\x32#.autopack.api.plan.v1.RepairBuilderH\x00\x12\x35\n\x06replay\x18\x05 \x01(\x0b\x32#.autopack.api.plan.v1.ReplayBuilderH\x00\x12\x35\n\x06ledger\x18\x06 \x01(\x0b\x32#.autopack.api.plan.v1.LedgerBuilderH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"Y\n\x0cPatchBuilder\x12\x0c\n\x04\x64iff\x18\x01 \x01(\t\x12;\n\x05\x66iles\x18\x02 \x03(\x0b\x32!.autopack.api.plan.v1.FileContentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"K\n\x0b\x46ileContent\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12\x15\n\x08\x63ontents\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x0b\n\t_contents\"*\n\x0e\x43ommandBuilder\x12\x18\n\x03run\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\"&\n\x0cNamedBuilder\x12\x16\n\x03use\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\x0f\n\rRepairBuilder\"*\n\rReplayBuilder\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"+\n\rLedgerBuilder\x12\x1a\n\x07run_ids\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x90N\"\xb8\x01\n\x05\x43heck\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x18\n\x03run\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12=\n\x07reports\x18\x03 \x01(\tB,\xbaH)r\'2%^(pytest|unittest|tap|none|junit:.+)$\x12$\n\x0ftimeout_seconds\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\x80\xa3\x05(\x01\"a\n\x06\x42udget\x12\x19\n\x08\x61ttempts\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x0f\n\x07seconds\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x1b\n\x03usd\x18\x04 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00*P\n\x07Landing\x12\x17\n\x13LANDING_UNSPECIFIED\x10\x00\x12\x12\n\x0eLANDING_BRANCH\x10\x01\x12\x18\n\x14LANDING_FAST_FORWARD\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61utopack/api/plan/v1/plan.proto\x12\x14\x61utopack.api.plan.v1\x1a\x1b\x62uf/validate/validate.proto\"\xca\x01\n\x04Plan\x12\x18\n\x07version\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x08\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x04\x62\x61se\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12:\n\x07landing\x18\x04 \x01(\x0e\x32\x1d.autopack.api.plan.v1.LandingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x06phases\x18\x05 \x03(\x0b\x32\x1b.autopack.api.plan.v1.PhaseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\"\xc0\x03\n\x05Phase\x12\x34\n\x08phase_id\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x19\n\x04goal\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12/\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12@\n\ndepends_on\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\xe8\x07\x18\x01\"\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x32\n\x05scope\x18\x05 \x01(\x0b\x32\x1b.autopack.api.plan.v1.ScopeB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x07\x62uilder\x18\x06 \x01(\x0b\x32!.autopack.api.plan.v1.BuilderSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x06\x63hecks\x18\x07 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1e\n\x05hints\x18\x08 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xd0\x0f\x12,\n\x06\x62udget\x18\t \x01(\x0b\x32\x1c.autopack.api.plan.v1.Budget\"Q\n\x05Scope\x12#\n\x05paths\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12#\n\x07\x63ontext\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \"\xe4\x02\n\x0b\x42uilderSpec\x12\x33\n\x05patch\x18\x01 \x01(\x0b\x32\".autopack.api.plan.v1.PatchBuilderH\x00\x12\x37\n\x07\x63ommand\x18\x02 \x01(\x0b\x32$.autopack.api.plan.v1.CommandBuilderH\x00\x12\x33\n\x05named\x18\x03 \x01(\x0b\x32\".autopack.api.plan.v1.NamedBuilderH\x00\x12\x35\n\x06repair\x18\x04 \x01(\x0b\x32#.autopack.api.plan.v1.RepairBuilderH\x00\x12\x35\n\x06replay\x18\x05 \x01(\x0b\x32#.autopack.api.plan.v1.ReplayBuilderH\x00\x12\x35\n\x06ledger\x18\x06 \x01(\x0b\x32#.autopack.api.plan.v1.LedgerBuilderH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"e\n\x0cPatchBuilder\x12\x18\n\x04\x64iff\x18\x01 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02\x12;\n\x05\x66iles\x18\x02 \x03(\x0b\x32!.autopack.api.plan.v1.FileContentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"W\n\x0b\x46ileContent\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12!\n\x08\x63ontents\x18\x02 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02H\x00\x88\x01\x01\x42\x0b\n\t_contents\"*\n\x0e\x43ommandBuilder\x12\x18\n\x03run\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\"&\n\x0cNamedBuilder\x12\x16\n\x03use\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\x0f\n\rRepairBuilder\"*\n\rReplayBuilder\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"3\n\rLedgerBuilder\x12\"\n\x07run_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04\x10\x01\x18\x64\"\xb8\x01\n\x05\x43heck\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x18\n\x03run\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12=\n\x07reports\x18\x03 \x01(\tB,\xbaH)r\'2%^(pytest|unittest|tap|none|junit:.+)$\x12$\n\x0ftimeout_seconds\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\x80\xa3\x05(\x01\"a\n\x06\x42udget\x12\x19\n\x08\x61ttempts\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x0f\n\x07seconds\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x1b\n\x03usd\x18\x04 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00*P\n\x07Landing\x12\x17\n\x13LANDING_UNSPECIFIED\x10\x00\x12\x12\n\x0eLANDING_BRANCH\x10\x01\x12\x18\n\x14LANDING_FAST_FORWARD\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,7 +49,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PHASE'].fields_by_name['category']._loaded_options = None
   _globals['_PHASE'].fields_by_name['category']._serialized_options = b'\272H\032r\0302\026^[a-z][a-z0-9_]{0,63}$'
   _globals['_PHASE'].fields_by_name['depends_on']._loaded_options = None
-  _globals['_PHASE'].fields_by_name['depends_on']._serialized_options = b'\272H\010\222\001\005\020\350\007\030\001'
+  _globals['_PHASE'].fields_by_name['depends_on']._serialized_options = b'\272H)\222\001&\020\350\007\030\001\"\037r\0352\033^[a-z0-9][a-z0-9._-]{0,99}$'
   _globals['_PHASE'].fields_by_name['scope']._loaded_options = None
   _globals['_PHASE'].fields_by_name['scope']._serialized_options = b'\272H\003\310\001\001'
   _globals['_PHASE'].fields_by_name['builder']._loaded_options = None
@@ -64,10 +64,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCOPE'].fields_by_name['context']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001\030\200 '
   _globals['_BUILDERSPEC'].oneofs_by_name['kind']._loaded_options = None
   _globals['_BUILDERSPEC'].oneofs_by_name['kind']._serialized_options = b'\272H\002\010\001'
+  _globals['_PATCHBUILDER'].fields_by_name['diff']._loaded_options = None
+  _globals['_PATCHBUILDER'].fields_by_name['diff']._serialized_options = b'\272H\007r\005(\200\200\200\002'
   _globals['_PATCHBUILDER'].fields_by_name['files']._loaded_options = None
   _globals['_PATCHBUILDER'].fields_by_name['files']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_FILECONTENT'].fields_by_name['path']._loaded_options = None
   _globals['_FILECONTENT'].fields_by_name['path']._serialized_options = b'\272H\007r\005\020\001\030\200 '
+  _globals['_FILECONTENT'].fields_by_name['contents']._loaded_options = None
+  _globals['_FILECONTENT'].fields_by_name['contents']._serialized_options = b'\272H\007r\005(\200\200\200\002'
   _globals['_COMMANDBUILDER'].fields_by_name['run']._loaded_options = None
   _globals['_COMMANDBUILDER'].fields_by_name['run']._serialized_options = b'\272H\010r\006\020\001\030\240\215\006'
   _globals['_NAMEDBUILDER'].fields_by_name['use']._loaded_options = None
@@ -75,7 +79,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPLAYBUILDER'].fields_by_name['run_id']._loaded_options = None
   _globals['_REPLAYBUILDER'].fields_by_name['run_id']._serialized_options = b'\272H\006r\004\020\001\030d'
   _globals['_LEDGERBUILDER'].fields_by_name['run_ids']._loaded_options = None
-  _globals['_LEDGERBUILDER'].fields_by_name['run_ids']._serialized_options = b'\272H\006\222\001\003\020\220N'
+  _globals['_LEDGERBUILDER'].fields_by_name['run_ids']._serialized_options = b'\272H\016\222\001\013\020\220N\"\006r\004\020\001\030d'
   _globals['_CHECK'].fields_by_name['name']._loaded_options = None
   _globals['_CHECK'].fields_by_name['name']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9._-]{0,99}$'
   _globals['_CHECK'].fields_by_name['run']._loaded_options = None
@@ -88,32 +92,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUDGET'].fields_by_name['attempts']._serialized_options = b'\272H\004*\002\030d'
   _globals['_BUDGET'].fields_by_name['usd']._loaded_options = None
   _globals['_BUDGET'].fields_by_name['usd']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
-  _globals['_LANDING']._serialized_start=1795
-  _globals['_LANDING']._serialized_end=1875
+  _globals['_LANDING']._serialized_start=1860
+  _globals['_LANDING']._serialized_end=1940
   _globals['_PLAN']._serialized_start=87
   _globals['_PLAN']._serialized_end=289
   _globals['_PHASE']._serialized_start=292
-  _globals['_PHASE']._serialized_end=707
-  _globals['_SCOPE']._serialized_start=709
-  _globals['_SCOPE']._serialized_end=790
-  _globals['_BUILDERSPEC']._serialized_start=793
-  _globals['_BUILDERSPEC']._serialized_end=1149
-  _globals['_PATCHBUILDER']._serialized_start=1151
-  _globals['_PATCHBUILDER']._serialized_end=1240
-  _globals['_FILECONTENT']._serialized_start=1242
-  _globals['_FILECONTENT']._serialized_end=1317
-  _globals['_COMMANDBUILDER']._serialized_start=1319
-  _globals['_COMMANDBUILDER']._serialized_end=1361
-  _globals['_NAMEDBUILDER']._serialized_start=1363
-  _globals['_NAMEDBUILDER']._serialized_end=1401
-  _globals['_REPAIRBUILDER']._serialized_start=1403
-  _globals['_REPAIRBUILDER']._serialized_end=1418
-  _globals['_REPLAYBUILDER']._serialized_start=1420
-  _globals['_REPLAYBUILDER']._serialized_end=1462
-  _globals['_LEDGERBUILDER']._serialized_start=1464
-  _globals['_LEDGERBUILDER']._serialized_end=1507
-  _globals['_CHECK']._serialized_start=1510
-  _globals['_CHECK']._serialized_end=1694
-  _globals['_BUDGET']._serialized_start=1696
-  _globals['_BUDGET']._serialized_end=1793
+  _globals['_PHASE']._serialized_end=740
+  _globals['_SCOPE']._serialized_start=742
+  _globals['_SCOPE']._serialized_end=823
+  _globals['_BUILDERSPEC']._serialized_start=826
+  _globals['_BUILDERSPEC']._serialized_end=1182
+  _globals['_PATCHBUILDER']._serialized_start=1184
+  _globals['_PATCHBUILDER']._serialized_end=1285
+  _globals['_FILECONTENT']._serialized_start=1287
+  _globals['_FILECONTENT']._serialized_end=1374
+  _globals['_COMMANDBUILDER']._serialized_start=1376
+  _globals['_COMMANDBUILDER']._serialized_end=1418
+  _globals['_NAMEDBUILDER']._serialized_start=1420
+  _globals['_NAMEDBUILDER']._serialized_end=1458
+  _globals['_REPAIRBUILDER']._serialized_start=1460
+  _globals['_REPAIRBUILDER']._serialized_end=1475
+  _globals['_REPLAYBUILDER']._serialized_start=1477
+  _globals['_REPLAYBUILDER']._serialized_end=1519
+  _globals['_LEDGERBUILDER']._serialized_start=1521
+  _globals['_LEDGERBUILDER']._serialized_end=1572
+  _globals['_CHECK']._serialized_start=1575
+  _globals['_CHECK']._serialized_end=1759
+  _globals['_BUDGET']._serialized_start=1761
+  _globals['_BUDGET']._serialized_end=1858
 # @@protoc_insertion_point(module_scope)
