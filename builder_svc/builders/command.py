@@ -13,13 +13,13 @@ from autopack.errors import FailedPrecondition, InvalidInput, Reason
 from autopack.gitstore.checkouts import Checkouts
 from autopack.gitstore.write_path import Edit
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
+from autopack.telemetry import names
+from autopack.telemetry.tracing import span
 from builder_svc.builders.ignored import without_ignored
 from builder_svc.domain.builder import Task, Work
 from builder_svc.domain.building import timed_out
 from builder_svc.domain.text import neutralise, tail
 
-FEEDBACK_PATH = "/run/autopack/feedback.json"
-"""Where the command finds why earlier attempts were refused, and what memory knows."""
 SHOWN_CHARACTERS = 4_000
 """Of the output's end, in a reason."""
 KEPT_CHARACTERS = 200_000
@@ -49,7 +49,10 @@ class CommandBuilder:
                 memory_mb=work.policy.sandbox.memory_mb,
                 processes=work.policy.sandbox.processes,
             )
-            result = await workspace.run(_command(self._line, task, feedback), limits)
+            with span(names.SANDBOX_SPAN, {names.SANDBOX_TIER: sandbox.tier}) as current:
+                result = await workspace.run(_command(self._line, task, feedback), limits)
+                if result.exit_code is not None:
+                    current.set_attribute(names.EXIT_CODE, result.exit_code)
             work.record.exchange.append(_exchange(self._line, result))
             _require_success(result, task)
             changes = await workspace.changes()
@@ -58,6 +61,7 @@ class CommandBuilder:
 
 @asynccontextmanager
 async def _feedback_file(task: Task) -> AsyncIterator[Path]:
+    """Tells the command why earlier attempts were refused, and what memory knows."""
     document = {
         "attempt": task.attempt,
         "reasons": [asdict(reason) for reason in task.feedback],
@@ -84,9 +88,10 @@ def _command(line: str, task: Task, feedback: Path) -> Command:
         "AUTOPACK_GOAL": task.phase.goal,
         "AUTOPACK_PHASE": task.phase.id,
         "AUTOPACK_ATTEMPT": str(task.attempt),
-        "AUTOPACK_FEEDBACK": FEEDBACK_PATH,
+        "AUTOPACK_FEEDBACK": str(feedback),
     }
-    return Command(line, MappingProxyType(environment), read_only=MappingProxyType({FEEDBACK_PATH: feedback}))
+    # At its own path: a tier without mounts can show it nowhere else.
+    return Command(line, MappingProxyType(environment), read_only=MappingProxyType({str(feedback): feedback}))
 
 
 def _exchange(line: str, result: Result) -> dict[str, object]:

@@ -41,7 +41,9 @@ class Secrets:
             raise FailedPrecondition(Reason("SECRET_NOT_GRANTED", f"`{name}` may not be sent to {host}", fix))
         value = self._value(name)
         if not value or len(value) < SHORTEST:
-            message = f"the environment variable `{name}` is not set where the builder service runs"
+            message = (
+                f"the environment variable `{name}` is not set (or too short) where the builder service runs"
+            )
             raise FailedPrecondition(Reason("SECRET_MISSING", message, f"start it with {name} set"))
         return value
 

@@ -139,7 +139,8 @@ class Client:
         return (await call(self.stub.StartBuild(request))).build
 
     async def wait(self, request_id: str) -> build_pb2.Build:
-        return (await call(self.stub.WaitBuild(service_pb2.WaitBuildRequest(request_id=request_id)))).build
+        request = service_pb2.WaitBuildRequest(request_id=request_id)
+        return (await call(self.stub.WaitBuild(request, timeout=120))).build
 
     async def cancel(self, request_id: str) -> build_pb2.Build:
         return (

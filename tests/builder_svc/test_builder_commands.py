@@ -3,18 +3,31 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from autopack.api.builder.v1 import build_pb2
 from autopack.errors import Reason
+from autopack.sandbox import probe
 from builder_svc.config import Config
 from tests.builder_svc.builder_harness import FILES, Client, Owner, codes, command, failure, running_builder
 
 SLEEPING = "sleep\x00321\x00"
 
 
-async def test_what_a_command_changes_is_the_change(client: Client) -> None:
+@pytest.fixture(params=["namespaces", "landlock"])
+async def on_each_tier(request: pytest.FixtureRequest, owner: Owner, config: Config) -> AsyncIterator[Client]:
+    if request.param not in (await asyncio.to_thread(probe)).tiers:
+        pytest.skip(f"no {request.param} on this machine")
+    async with running_builder(owner, replace(config, sandbox_tier=request.param)) as made:
+        yield made
+
+
+async def test_what_a_command_changes_is_the_change(on_each_tier: Client) -> None:
+    client = on_each_tier
     line = "sed -i s/1/2/ src/a.py; rm src/b.py; mkdir src/c; echo '#!/bin/sh' >src/c/run; chmod +x src/c/run"
     build = await client.build(client.request(command(line)))
     assert client.changed(build) == {
@@ -41,8 +54,9 @@ async def test_the_base_stays_as_it_is_for_the_next_build(client: Client) -> Non
 
 
 async def test_a_command_sees_goal_phase_attempt_and_why_earlier_attempts_were_refused(
-    client: Client,
+    on_each_tier: Client,
 ) -> None:
+    client = on_each_tier
     line = """\
 printf '%s|%s|%s' "$AUTOPACK_GOAL" "$AUTOPACK_PHASE" "$AUTOPACK_ATTEMPT" >src/words
 cp "$AUTOPACK_FEEDBACK" src/feedback.json
@@ -87,7 +101,8 @@ END"""
     assert client.changed(await client.build(second)) == {"src/a.py": b"2"}
 
 
-async def test_the_feedback_cannot_be_written(client: Client) -> None:
+async def test_the_feedback_cannot_be_written(on_each_tier: Client) -> None:
+    client = on_each_tier
     build = await client.build(client.request(command('echo x >"$AUTOPACK_FEEDBACK"')))
     assert failure(build) == "COMMAND_FAILED"
 

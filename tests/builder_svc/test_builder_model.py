@@ -54,6 +54,19 @@ async def test_the_edits_that_a_model_proposes_are_the_change(client: Client) ->
     assert 0 < request["max_tokens"] <= 16_384
 
 
+async def test_files_with_names_that_are_not_utf8_do_no_harm(client: Client) -> None:
+    files = {**FILES, "src/\udcff.py": b"x = 1\n", "src/big\udcfe.py": b"#" * 300_000}
+    build, model = await ask(client, edits(GOOD), files=files)
+    assert client.changed(build) == CHANGED
+    assert "x = 1" in model.prompt()
+
+
+async def test_an_endpoint_may_be_given_with_the_methods_path(client: Client) -> None:
+    async with scripted_model(edits(GOOD)) as model:
+        text = policy(model.endpoint + "/chat/completions/")
+        assert client.changed(await client.build(client.request(named(), policy=text))) == CHANGED
+
+
 async def test_goal_hints_scope_context_feedback_and_memory_are_in_the_prompt_in_their_rank(
     client: Client,
 ) -> None:

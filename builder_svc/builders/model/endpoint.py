@@ -15,6 +15,7 @@ from builder_svc.builders.model.prompt import Prompt
 from builder_svc.domain.builder import Record
 from builder_svc.domain.text import head, neutralise
 
+COMPLETIONS = "/chat/completions"
 MAXIMUM_RESPONSE_BYTES = 8_000_000
 TIMEOUT = httpx.Timeout(None, connect=10.0, write=60.0)
 """Seconds. How long a model may think is the build's own limit."""
@@ -46,7 +47,7 @@ class Endpoint:
     def __init__(self, clients: HttpClients, url: str, model: str, keys: Sequence[str]) -> None:
         """The first key, if there is one, is sent as bearer token; all are kept out of records."""
         self._clients = clients
-        self._url = url.rstrip("/") + "/chat/completions"
+        self._url = url.rstrip("/").removesuffix(COMPLETIONS) + COMPLETIONS
         self.model = model
         self._keys = frozenset(keys)
         self._headers = {"accept-encoding": "identity"}
