@@ -51,6 +51,7 @@ async def start(config: Config) -> RunningService:
             maximum_concurrent_rpcs=config.maximum_concurrent_rpcs,
             tls=config.tls,
             insecure=config.insecure,
+            health_address=config.health_address,
         ),
         [
             Service(

@@ -28,6 +28,8 @@ class Config:
     """Local span store."""
     tls: TlsSettings | None = None
     insecure: bool = False
+    health_address: str = ""
+    """Where health is told without TLS, to probes; empty: nowhere."""
     maximum_concurrent_rpcs: int = 400
 
     @property
@@ -51,6 +53,7 @@ class Config:
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
+            health_address=environ.get("AUTOPACK_HEALTH_ADDRESS", ""),
         )
 
 

@@ -35,6 +35,8 @@ class Config:
     """Local span store."""
     tls: TlsSettings | None = None
     insecure: bool = False
+    health_address: str = ""
+    """Where health is told without TLS, to probes; empty: nowhere."""
     maximum_concurrent_rpcs: int = 200
 
     @property
@@ -68,6 +70,7 @@ class Config:
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
+            health_address=environ.get("AUTOPACK_HEALTH_ADDRESS", ""),
         )
 
 

@@ -64,6 +64,7 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
             maximum_concurrent_rpcs=config.maximum_concurrent_rpcs,
             tls=config.tls,
             insecure=config.insecure,
+            health_address=config.health_address,
         ),
         [
             Service(

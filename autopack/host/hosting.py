@@ -88,6 +88,7 @@ async def start_service(
         "AUTOPACK_DATABASE_URL": "",
         "AUTOPACK_GIT_ADDRESS": "",
         "AUTOPACK_EXECUTOR_ID": "local",
+        "AUTOPACK_HEALTH_ADDRESS": "",
     }
     config = replace(module.Config.from_environ({**environ, **settings}), tls=None, spans=None)
     if service == "orchestrator":

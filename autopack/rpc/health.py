@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 Check = Callable[[], Awaitable[None]]
 """Returns if the dependency works, raises otherwise."""
 
+LIVENESS = "liveness"
+"""Asked for by this name, a server that answers at all is healthy: a restart mends no dependency."""
 CHECK_TIMEOUT_SECONDS = 2.0
 """A dependency that takes longer to answer is down."""
 
@@ -30,6 +32,7 @@ class DependencyHealth:
 
     async def start(self) -> None:
         """Sets the health for the first time, and goes on polling."""
+        await self.servicer.set(LIVENESS, HealthCheckResponse.SERVING)
         await self._set(HealthCheckResponse.NOT_SERVING)
         await self._poll()
         self._poller = asyncio.create_task(self._poll_on())

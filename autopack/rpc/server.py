@@ -41,6 +41,8 @@ class ServerSettings:
     """How often the dependencies are asked."""
     name: str = ""
     """What traces call it; empty: the package of its first service, as in builder_svc."""
+    health_address: str = ""
+    """Where health alone is told in plain text to probes that have no certificate; empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ class Server:
         )
         self._health = DependencyHealth(names, checks, settings.check_seconds)
         self._server: grpc.aio.Server | None = None
+        self._health_server: grpc.aio.Server | None = None
+        self.health_address = settings.health_address
+        """Where probes ask; with the real port once it has started."""
 
     async def start(self) -> None:
         """Listens, and returns when calls are served; a second time does nothing.
@@ -101,9 +106,24 @@ class Server:
         self._add_infrastructure(server)
         self.address = await asyncio.to_thread(self._listen, server)
         self._server = server
+        if self._settings.health_address:
+            await self._start_health(self._settings.health_address)
         await self._health.start()
         await server.start()
         logger.info("serving on %s", self.address)
+
+    async def _start_health(self, address: str) -> None:
+        from grpc_health.v1 import health_pb2_grpc
+
+        server = grpc.aio.server(options=SERVER_OPTIONS, maximum_concurrent_rpcs=PROBE_HEADROOM)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, server)
+        try:
+            port = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise in_use(address) from error
+        self.health_address = f"{address.rpartition(':')[0]}:{port}"
+        await server.start()
+        self._health_server = server
 
     def _add_infrastructure(self, server: grpc.aio.Server) -> None:
         from grpc_health.v1 import health, health_pb2_grpc
@@ -139,6 +159,8 @@ class Server:
         stopping = asyncio.create_task(self._server.stop(grace))
         await self._interceptor.drain(self._settings.drain_seconds)
         await stopping
+        if self._health_server is not None:
+            await self._health_server.stop(None)
         logger.info("stopped serving on %s", self.address)
 
     async def wait_for_termination(self) -> None:
