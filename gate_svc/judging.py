@@ -112,8 +112,8 @@ class Judging:
         taken = await asyncio.to_thread(_taken, store, candidate.tree, environment.mounts)
         if taken:
             return _Checked(rulings=taken, environment_digest=environment.digest, skipped=True)
-        # The head as it is, its own tests included. The policy commit's tests over the head's product would be
-        # one more tree beside it, with results of its own.
+        # The head as it is, its own tests included. The policy commit's tests over the head's product
+        # would be one more tree beside it, with results of its own.
         head = await self.trees.prepare(store, request.policy_commit, candidate.tree)
         place = Place(head, environment, sandbox, candidate.policy.sandbox)
         base = await self.trees.prepare(store, request.policy_commit, candidate.base_tree)

@@ -10,9 +10,11 @@ from autopack.gitstore.records import FileChange
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.write_path import Edit
 
-EDITS_LIMIT = 1000
+EDITS_LIMIT = 64
 EDIT_BYTES_LIMIT = 20_000_000
-"""A tree that differs by more gets a checkout of its own."""
+"""A tree that differs by more from the checkouts at hand gets one of its own."""
+RUNS_LIMIT = 200
+"""Runs whose latest checkout is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +30,29 @@ class Trees:
 
     def __init__(self, checkouts: Checkouts) -> None:
         self._checkouts = checkouts
+        self._latest: dict[str, str] = {}
 
-    async def prepare(self, store: GitStore, over: str, tree: str) -> PreparedTree:
-        """The tree on top of the checkout of `over`, the run's base, which all its candidates share."""
-        return await asyncio.to_thread(self._prepare, store, over, tree)
+    async def prepare(self, store: GitStore, run_base: str, tree: str) -> PreparedTree:
+        """The tree on top of a checkout that is near: of the run's base, which all its candidates share, or
+        of a later tree, once what has landed in between is too much to be put on top each time."""
+        return await asyncio.to_thread(self._prepare, store, run_base, tree)
 
-    def _prepare(self, store: GitStore, over: str, tree: str) -> PreparedTree:
-        changes = store.diff(over, tree)
-        if len(changes) > EDITS_LIMIT or not _expressible(store, changes):
-            return PreparedTree(self._checkouts.get(store, tree), ())
-        return PreparedTree(
-            self._checkouts.get(store, over), tuple(_edit(store, change) for change in changes)
-        )
+    def _prepare(self, store: GitStore, run_base: str, tree: str) -> PreparedTree:
+        for near in filter(None, (self._latest.get(run_base), run_base)):
+            changes = store.diff(near, tree)
+            if _expressible(store, changes):
+                edits = tuple(_edit(store, change) for change in changes)
+                return PreparedTree(self._checkouts.get(store, near), edits)
+        checkout = self._checkouts.get(store, tree)
+        self._latest.pop(run_base, None)
+        self._latest[run_base] = tree
+        if len(self._latest) > RUNS_LIMIT:
+            del self._latest[next(iter(self._latest))]
+        return PreparedTree(checkout, ())
 
 
 def _expressible(store: GitStore, changes: tuple[FileChange, ...]) -> bool:
-    if any(GITLINK in (change.old_mode, change.new_mode) for change in changes):
+    if len(changes) > EDITS_LIMIT or any(GITLINK in (change.old_mode, change.new_mode) for change in changes):
         return False
     return sum(store.size(change.new_oid) for change in changes if change.new_mode) <= EDIT_BYTES_LIMIT
 

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from autopack.database.database import Database
 from autopack.errors import Reason
+from autopack.gitstore.checkouts import Checkouts
+from autopack.gitstore.store import GitStore
 from autopack.policy.plan import Check
 from autopack.policy.policy import Environment, SandboxRules
+from autopack.testing.repositories import make_commit, make_tree
 from gate_svc.__main__ import MIGRATIONS
 from gate_svc.config import Config
 from gate_svc.domain.commands import invocation
@@ -22,6 +25,7 @@ from gate_svc.domain.text import one_line, output_tail
 from gate_svc.shared_work import SharedWork
 from gate_svc.slots import FairSlots
 from gate_svc.storage.check_results import KEEP_SECONDS, CheckResults
+from gate_svc.trees import EDITS_LIMIT, PreparedTree, Trees
 
 # Slots.
 
@@ -285,3 +289,49 @@ def test_settings_come_from_the_environment() -> None:
     )
     assert config.url == "sqlite:////state/gate.db"
     assert (config.concurrent_checks, config.sandbox_tier) == (3, "landlock")
+
+
+# Trees.
+
+
+def read_prepared(prepared: PreparedTree) -> dict[str, bytes]:
+    """Files of a prepared tree, as a sandbox would show them."""
+    root = prepared.checkout
+    files = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    for edit in prepared.edits:
+        if edit.contents is None:
+            del files[edit.path]
+        else:
+            files[edit.path] = edit.contents
+    return files
+
+
+async def test_trees_of_a_long_run_are_whole_and_never_far_from_a_checkout(tmp_path: Path) -> None:
+    store = GitStore.open(tmp_path / "store.git")
+    trees = Trees(Checkouts(tmp_path / "checkouts", 10_000_000))
+    files = {f"src/f{number}": b"old" for number in range(200)}
+    base = make_commit(store, files)
+    for number in range(200):
+        files[f"src/f{number}"] = b"new"
+        files.pop(f"src/f{number - 1}", None)
+        prepared = await trees.prepare(store, base, make_tree(store, files))
+        assert len(prepared.edits) <= EDITS_LIMIT
+        if number % 20 == 0:
+            assert read_prepared(prepared) == files
+    made = [path for path in (tmp_path / "checkouts").iterdir() if len(path.name) == 40]
+    assert len(made) < 15
+
+
+async def test_a_tree_far_from_all_others_has_a_checkout_of_its_own_and_does_not_drive_them_out(
+    tmp_path: Path,
+) -> None:
+    store = GitStore.open(tmp_path / "store.git")
+    trees = Trees(Checkouts(tmp_path / "checkouts", 10_000_000))
+    files = {"a": b"1"}
+    base = make_commit(store, files)
+    large = {**files, **{f"b{number}": b"x" for number in range(100)}}
+    for _ in range(3):
+        assert (await trees.prepare(store, base, make_tree(store, large))).edits == ()
+        near = await trees.prepare(store, base, make_tree(store, {"a": b"2"}))
+        assert read_prepared(near) == {"a": b"2"}
+    assert len([path for path in (tmp_path / "checkouts").iterdir() if len(path.name) == 40]) == 2
