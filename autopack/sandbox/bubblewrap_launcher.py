@@ -39,6 +39,8 @@ class View:
     system: SystemFiles
     etc: Path
     """A directory that appears as /etc."""
+    settings: tuple[Path, ...]
+    """Directories of the host that appear in it."""
     shell: Path
     """A copy of the system's shell that may be executed but not read: the kernel keeps the memory of such a
     process from all others, so that a command cannot rewrite the shell that judges it."""
@@ -47,18 +49,17 @@ class View:
 
 
 class BubblewrapLauncher:
-    """Starts commands over one base and one upper directory."""
+    """Starts commands in one work tree."""
 
     root = ROOT
     reports_seen_at = REPORTS
 
-    def __init__(
-        self, view: View, spawner: Spawner, directory: Path, base: Path, upper: Path, work: Path
-    ) -> None:
+    def __init__(self, view: View, spawner: Spawner, directory: Path, mount: Sequence[str]) -> None:
+        """`mount` are bubblewrap's arguments that mount the work tree on ROOT."""
         self._view = view
         self._spawner = spawner
         self._directory = directory
-        self._overlay = ("--overlay-src", str(base), "--overlay", str(upper), str(work), ROOT)
+        self._mount = mount
         self._staged = 0
 
     async def prepare(self, command: Command, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Launch:
@@ -125,6 +126,8 @@ class BubblewrapLauncher:
         for path, target in self._view.system.links:
             yield from ("--symlink", target, path)
         yield from ("--ro-bind", str(self._view.etc), "/etc")
+        for directory in self._view.settings:
+            yield from ("--ro-bind", str(directory), str(directory))
         for path, source in self._view.pythons.items():
             yield from ("--ro-bind", str(source), path)
         yield from ("--proc", "/proc", "--dev", "/dev")
@@ -141,7 +144,7 @@ class BubblewrapLauncher:
             yield from ("--size", str(size), "--perms", mode, "--tmpfs", path)
         yield from ("--remount-ro", "/dev", "--symlink", "../tmp", "/var/tmp")
         yield from ("--bind", str(reports), REPORTS)
-        yield from self._overlay
+        yield from self._mount
 
 
 def _isolation(network: bool) -> Iterable[str]:

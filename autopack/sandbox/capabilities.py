@@ -10,7 +10,7 @@ class Fact:
     """One thing that was tried."""
 
     name: str
-    """Stable: bubblewrap, seccomp, namespaces, other_user, cgroup_memory, cgroup_processes, landlock ..."""
+    """Stable: bubblewrap, seccomp, namespaces, overlay, other_user, cgroup_memory, cgroup_processes ..."""
     holds: bool
     detail: str
     """What was found."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 CONTROLLERS = ("memory", "pids")
 _REMOVE_SECONDS = 5.0
+_SWEEP_SECONDS = 60.0
+_PREFIX = "autopack-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def _parent_in_v2(mount: Path, own: str) -> Path | None:
 
 
 def _can_make(parent: Path) -> bool:
-    probe = parent / f"autopack-probe-{secrets.token_hex(4)}"
+    probe = parent / f"{_PREFIX}probe-{secrets.token_hex(4)}"
     try:
         probe.mkdir()
         probe.rmdir()
@@ -79,13 +81,25 @@ def _can_make(parent: Path) -> bool:
     return True
 
 
+def sweep(site: CgroupSite) -> None:
+    """Remove groups of processes that are no more; one in which something runs stays."""
+    for parent in set(site.parents.values()):
+        for directory in parent.glob(f"{_PREFIX}*"):
+            process = directory.name.removeprefix(_PREFIX).partition("-")[0]
+            # A process that we cannot see may be in another container: its groups are joined within seconds.
+            with contextlib.suppress(OSError):
+                old = time.time() - directory.stat().st_mtime > _SWEEP_SECONDS
+                if old and not Path("/proc", process).exists():
+                    directory.rmdir()
+
+
 class Cgroup:
     """The groups of one running command."""
 
     def __init__(self, site: CgroupSite, memory_bytes: int, processes: int) -> None:
         """Make them with their limits. Raises OSError."""
         self._version = site.version
-        name = f"autopack-{os.getpid()}-{secrets.token_hex(6)}"
+        name = f"{_PREFIX}{os.getpid()}-{secrets.token_hex(6)}"
         self._directories = {controller: parent / name for controller, parent in site.parents.items()}
         try:
             for directory in self.directories:

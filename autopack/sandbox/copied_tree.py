@@ -16,9 +16,13 @@ from autopack.sandbox.tree_changes import MAXIMUM_PATH_BYTES, ChangeCollector, f
 class CopiedTree:
     """A copy, and each file's inode and time of last change when it was made, which no command can set."""
 
-    def __init__(self, base: Path, tree: Path, nothing: Path, identity: Identity) -> None:
-        """Copy `base` to the new directory `tree`, as `identity`'s own; `nothing` is an empty directory."""
+    def __init__(self, base: Path, directory: Path, identity: Identity) -> None:
+        """Copy `base` to `path`, new in `directory`, as `identity`'s own."""
+        self.path = tree = directory / "tree"
+        """Where the copy is."""
         self._base, self._tree = base, tree
+        nothing = directory / "nothing"
+        nothing.mkdir()
         self._as_copied: dict[bytes, tuple[int, int]] = {}
         # With nothing below it an overlay's upper directory is simply a tree.
         self._writer = OverlayTree(nothing, tree, identity)

@@ -50,18 +50,18 @@ class LandlockSandbox:
         """A workspace over a copy of `base`, as a user that no other workspace has when started by root."""
         state = await self._prepare()
         directory = state.path / f"workspace-{next(self._numbers)}"
-        tree = directory / "tree"
         identity = choose_identity(self._random)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_remove, directory)
-            copied = await _to_the_end(base, directory, tree, identity)
+            # A cancellation waits for the copy: it must not go on in a workspace that has been left.
+            copied = await finish(asyncio.to_thread(_copy, base, directory, identity))
             containment = Containment(
                 self._system, state.path / "sh", self._version, self._spawner, self._host
             )
-            launcher = LandlockLauncher(containment, directory, tree, identity)
+            launcher = LandlockLauncher(containment, directory, copied.path, identity)
             yield ContainedWorkspace(
                 directory,
-                (tree, launcher.home, launcher.temporary),
+                (copied.path, launcher.home, launcher.temporary),
                 copied,
                 launcher,
                 self._spawner,
@@ -91,15 +91,9 @@ def _make_state(parent: Path) -> StateDirectory:
     return state
 
 
-async def _to_the_end(base: Path, directory: Path, tree: Path, identity: Identity) -> CopiedTree:
-    """Copy in a thread, which a cancellation waits for: it could not be stopped, and must not write later."""
-
-    def work() -> CopiedTree:
-        directory.mkdir(mode=0o711)
-        (directory / "nothing").mkdir()
-        return CopiedTree(base, tree, directory / "nothing", identity)
-
-    return await finish(asyncio.to_thread(work))
+def _copy(base: Path, directory: Path, identity: Identity) -> CopiedTree:
+    directory.mkdir(mode=0o711)
+    return CopiedTree(base, directory, identity)
 
 
 async def _remove(directory: Path) -> None:

@@ -165,7 +165,7 @@ class LandlockLauncher:
                     self._staged += 1
                     stage = self._directory / f"read-only-{self._staged}"
                     await asyncio.to_thread(_make_like, source, stage)
-                    await spawner.stage(source, stage, self._identity, host)
+                    await spawner.stage(source, stage, self._identity, seen_by=host)
                     placed.link(Path(target), stage)
                     placed.rules.append((str(stage), kernel.READ_AND_EXECUTE))
                     continue

@@ -11,14 +11,15 @@ from pathlib import Path
 from autopack.errors import Reason, Unavailable
 from autopack.sandbox import system_files
 from autopack.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
-from autopack.sandbox.bubblewrap_launcher import BubblewrapLauncher, View
+from autopack.sandbox.bubblewrap_launcher import ROOT, BubblewrapLauncher, View
 from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import CgroupSite
+from autopack.sandbox.copied_tree import CopiedTree
 from autopack.sandbox.overlay_tree import OverlayTree
 from autopack.sandbox.port import Tier
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import StateDirectory, remove_tree
-from autopack.sandbox.workspace import ContainedWorkspace
+from autopack.sandbox.workspace import ContainedWorkspace, WorkTree
 
 
 class NamespacesSandbox:
@@ -26,10 +27,12 @@ class NamespacesSandbox:
 
     tier: Tier = "namespaces"
 
-    def __init__(self, spawner: Spawner, site: CgroupSite, parent: Path) -> None:
+    def __init__(self, spawner: Spawner, site: CgroupSite, parent: Path, overlay: bool) -> None:
+        """`overlay` is whether one can be mounted with its changes below `parent`; else bases are copied."""
         self._spawner = spawner
         self._site = site
         self._parent = parent
+        self._overlay = overlay
         self._numbers = count(1)
         self._preparing = asyncio.Lock()
         self._state: StateDirectory | None = None
@@ -38,23 +41,26 @@ class NamespacesSandbox:
 
     @asynccontextmanager
     async def open(self, base: Path) -> AsyncIterator[ContainedWorkspace]:
-        """A workspace over a read-only checkout; nothing of it is copied."""
+        """A workspace over a read-only checkout, of which nothing is copied where an overlay is possible."""
         view, state = await self._prepare()
         directory = state.path / f"workspace-{next(self._numbers)}"
-        upper, work = directory / "upper", directory / "work"
+        identity = self._spawner.identity
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_remove, directory)
-            await finish(asyncio.to_thread(self._make_directories, directory, (upper, work)))
-            source = await self._as_own(base, directory / "base", undo)
-            yield ContainedWorkspace(
-                directory,
-                (upper, work),
-                OverlayTree(base, upper, self._spawner.identity),
-                BubblewrapLauncher(view, self._spawner, directory, source, upper, work),
-                self._spawner,
-                self._spawner.identity,
-                self._site,
-            )
+            await finish(asyncio.to_thread(directory.mkdir, 0o711))
+            source = await self._below_overlay(base, directory / "base", undo)
+            if source is None:
+                copied = await finish(asyncio.to_thread(CopiedTree, base, directory, identity))
+                tree: WorkTree = copied
+                written: tuple[Path, ...] = (copied.path,)
+                mount: tuple[str, ...] = ("--bind", str(copied.path), ROOT)
+            else:
+                upper, work = written = (directory / "upper", directory / "work")
+                await finish(asyncio.to_thread(self._make_own, written))
+                tree = OverlayTree(base, upper, identity)
+                mount = ("--overlay-src", str(source), "--overlay", str(upper), str(work), ROOT)
+            launcher = BubblewrapLauncher(view, self._spawner, directory, mount)
+            yield ContainedWorkspace(directory, written, tree, launcher, self._spawner, identity, self._site)
 
     async def close(self) -> None:
         """Remove what the workspaces had in common."""
@@ -74,34 +80,39 @@ class NamespacesSandbox:
                 path = self._state.path / f"shared-{next(self._numbers)}"
                 view = await finish(asyncio.to_thread(_make_view, path))
                 for index, python in enumerate(view.system.pythons):
-                    view.pythons[str(python)] = await self._as_own(
-                        python, path / f"python-{index}", self._undo
-                    )
+                    place = path / f"python-{index}"
+                    view.pythons[str(python)] = await self._show(python, place, self._undo)
                 self._view = view
             return self._view, self._state
 
-    async def _as_own(self, source: Path, place: Path, undo: AsyncExitStack) -> Path:
-        """Where the sandbox's user finds `source` as if it were its own: there, or mounted on `place`."""
+    async def _below_overlay(self, base: Path, place: Path, undo: AsyncExitStack) -> Path | None:
+        """Where an overlay finds `base` as the sandbox's user's own; None where it cannot."""
+        if not self._overlay:
+            return None
+        if not self._spawner.identity.switched:
+            return base
+        try:
+            return await self._show(base, place, undo, writable_copies=True)
+        except OSError:
+            return None
+
+    async def _show(
+        self, source: Path, place: Path, undo: AsyncExitStack, writable_copies: bool = False
+    ) -> Path:
+        """Where the sandbox's user finds `source`: there, or mounted on `place`."""
         if not self._spawner.staging:
+            if writable_copies:
+                raise PermissionError("mounts are refused to us")
             return source
         await asyncio.to_thread(place.mkdir)
-        try:
-            await self._spawner.stage(source, place, self._spawner.identity)
-        except OSError as error:
-            raise Unavailable(
-                Reason(
-                    "SANDBOX_UNAVAILABLE",
-                    f"{source} cannot be shown to another user: {error}",
-                    "start as an ordinary user, or keep it on ext4, xfs, btrfs or tmpfs",
-                )
-            ) from error
+        identity = self._spawner.identity
+        await self._spawner.stage(source, place, identity, writable_copies=writable_copies)
         undo.push_async_callback(self._spawner.unstage, place)
         return place
 
-    def _make_directories(self, directory: Path, owned: tuple[Path, ...]) -> None:
-        directory.mkdir(mode=0o711)
+    def _make_own(self, directories: tuple[Path, ...]) -> None:
         identity = self._spawner.identity
-        for path in owned:
+        for path in directories:
             path.mkdir(mode=0o755)
             if identity.switched:
                 os.chown(path, identity.uid, identity.gid)
@@ -119,7 +130,9 @@ def _make_view(directory: Path) -> View:
     shell = directory / "sh"
     shutil.copyfile("/bin/sh", shell)
     shell.chmod(0o111)
-    return View(bubblewrap.path, system_files.find_system_files(), etc, shell, {})
+    return View(
+        bubblewrap.path, system_files.find_system_files(), etc, system_files.setting_directories(), shell, {}
+    )
 
 
 async def _remove(directory: Path) -> None:

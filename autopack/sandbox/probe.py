@@ -65,8 +65,9 @@ async def _probe() -> Capabilities:
     facts = [bubblewrap, seccomp, programs, _other_user(identity), *_cgroups(site), landlock]
     tiers: list[Tier] = []
     if bubblewrap.holds and seccomp.holds and programs.holds:
-        facts.append(await _try_tier("namespaces", _why_no_namespaces))
-        if facts[-1].holds:
+        namespaces, overlay = await _try_namespaces()
+        facts += [namespaces, overlay]
+        if namespaces.holds:
             tiers.append("namespaces")
     if landlock.holds and seccomp.holds and programs.holds:
         facts[facts.index(landlock)] = landlock = await _try_tier(
@@ -141,12 +142,25 @@ def _try_landlock() -> Fact:
     )
 
 
-async def _try_tier(tier: Tier, why_not: Callable[[str], Fact], found: str = "") -> Fact:
+async def _try_namespaces() -> tuple[Fact, Fact]:
+    """With an overlay, and where that fails, with a copied base."""
+    found = await _try_tier("namespaces", _why_no_namespaces)
+    if found.holds:
+        return found, Fact("overlay", True, "bases are not copied")
+    without = await _try_tier("namespaces", _why_no_namespaces, overlay=False)
+    fix = "set TMPDIR to a directory on ext4, xfs, btrfs or tmpfs (not on an overlay or a network)"
+    detail = f"bases are copied: {found.detail}" if without.holds else "not tried: no namespaces"
+    return without if without.holds else found, Fact("overlay", False, detail, fix)
+
+
+async def _try_tier(
+    tier: Tier, why_not: Callable[[str], Fact], found: str = "", overlay: bool = True
+) -> Fact:
     """Open, write, run and read back through the tier itself."""
     with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
         base = _trial_base(directory)
         try:
-            sandbox = await asyncio.to_thread(create, tier)
+            sandbox = await asyncio.to_thread(create, tier, overlay=overlay)
             try:
                 async with sandbox.open(base) as workspace:
                     result = await workspace.run(Command(_TRIAL), Limits(_SECONDS))

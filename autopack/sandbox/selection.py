@@ -30,7 +30,8 @@ def select(
     ]
     if not fitting:
         raise _no_tier(minimum_tier, only, capabilities)
-    return create(max(fitting, key=lambda tier: STRENGTH[tier]), directory)
+    strongest = max(fitting, key=lambda tier: STRENGTH[tier])
+    return create(strongest, directory, overlay=capabilities.fact("overlay").holds)
 
 
 def _no_tier(minimum_tier: str, only: str | None, capabilities: Capabilities) -> Unavailable:

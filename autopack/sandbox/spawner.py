@@ -61,17 +61,31 @@ class Spawner:
         )
 
     async def stage(
-        self, source: Path, target: Path, identity: Identity, seen_by: "Spawner | None" = None
+        self,
+        source: Path,
+        target: Path,
+        identity: Identity,
+        *,
+        writable_copies: bool = False,
+        seen_by: "Spawner | None" = None,
     ) -> None:
         """Mount `source` read-only on `target`, where only started processes see it, as `identity`'s own.
 
-        `seen_by` is a spawner that can see `source` if this one cannot. Raises OSError where the file
-        system of `source` cannot map ids.
+        Where its file system cannot map ids, files keep their owners; that raises OSError with
+        `writable_copies`, which an overlay can make of files of its user only. `seen_by` is a spawner
+        that can see `source` if this one cannot.
         """
-        await finish(self._stage(source, target, identity, seen_by or self))
+        await finish(self._stage(source, target, identity, writable_copies, seen_by or self))
 
-    async def _stage(self, source: Path, target: Path, identity: Identity, seen_by: "Spawner") -> None:
-        view = await seen_by._run(lambda: seen_by._view(source, identity))
+    async def _stage(
+        self, source: Path, target: Path, identity: Identity, writable_copies: bool, seen_by: "Spawner"
+    ) -> None:
+        try:
+            view = await seen_by._run(lambda: seen_by._view(source, identity))
+        except OSError:
+            if writable_copies:
+                raise
+            view = await seen_by._run(lambda: mounts.clone_read_only(source, None))
 
         def attach() -> None:
             try:
@@ -82,6 +96,7 @@ class Spawner:
         await self._run(attach)
 
     def _view(self, source: Path, identity: Identity) -> int:
+        """A mount of `source`, attached nowhere yet, that shows its files as `identity`'s."""
         status = source.stat()
         owner = (status.st_uid, status.st_gid)
         mapping = self._mappings.get(owner) if identity == self.identity else None

@@ -2,23 +2,19 @@
 
 import os
 import shutil
-import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROGRAMS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store")
-_SETTINGS = (
-    "alternatives",
-    "ca-certificates",
-    "crypto-policies",
+_SETTING_DIRECTORIES = ("alternatives", "crypto-policies", "pki", "ssl/certs")
+_SETTING_FILES = (
     "gai.conf",
     "ld.so.cache",
     "mime.types",
-    "pki",
     "protocols",
     "services",
-    "ssl",
+    "ssl/openssl.cnf",
 )
 _NETWORK_SETTINGS = ("resolv.conf",)
 _WRITTEN = {
@@ -71,8 +67,13 @@ def find_system_files() -> SystemFiles:
 
 def settings(network: bool) -> tuple[Path, ...]:
     """Files and directories of the host's /etc that everybody may read and libraries want to."""
-    names = (*_SETTINGS, *_WRITTEN, *(_NETWORK_SETTINGS if network else ()))
+    names = (*_SETTING_DIRECTORIES, *_SETTING_FILES, *_WRITTEN, *(_NETWORK_SETTINGS if network else ()))
     return tuple(path.resolve() for name in names if (path := Path("/etc", name)).exists())
+
+
+def setting_directories() -> tuple[Path, ...]:
+    """Those of `settings` that are directories, which are mounted into an /etc of our own."""
+    return tuple(path for name in _SETTING_DIRECTORIES if (path := Path("/etc", name)).is_dir())
 
 
 def network_settings() -> tuple[Path, ...]:
@@ -82,21 +83,17 @@ def network_settings() -> tuple[Path, ...]:
 
 def write_etc(directory: Path) -> None:
     """Fill `directory` with an /etc that names nobody of the host, and with what libraries want to find."""
-    for name in _SETTINGS:
-        source = Path("/etc", name)
-        if source.is_dir():
-            shutil.copytree(source, directory / name, symlinks=True, ignore=_unreadable)
-        elif source.exists():
-            shutil.copyfile(source, directory / name)
+    for path in setting_directories():
+        (directory / path.relative_to("/etc")).mkdir(parents=True)
+    for name in _SETTING_FILES:
+        target = directory / name
+        target.parent.mkdir(exist_ok=True)
+        if (source := Path("/etc", name)).exists():
+            shutil.copyfile(source, target)
     for name in _NETWORK_SETTINGS:
         (directory / name).touch()
     for name, text in _WRITTEN.items():
         (directory / name).write_text(text.format(name=NAME, uid=UID, gid=GID, home=HOME, host=HOST))
-
-
-def _unreadable(directory: str, names: list[str]) -> set[str]:
-    """What not everybody may read (private keys): it stays out, also when we could read it."""
-    return {name for name in names if not os.lstat(os.path.join(directory, name)).st_mode & stat.S_IROTH}
 
 
 def programs_missing(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
+from autopack.sandbox import cgroups
 from autopack.sandbox.cgroups import CgroupSite, find_site
 from autopack.sandbox.identity import Identity, choose_identity
 from autopack.sandbox.landlock import LandlockSandbox
@@ -34,18 +35,26 @@ def _machine_of(process: int) -> tuple[Identity, CgroupSite]:
     return choose_identity(), find_site()
 
 
-def create(tier: Tier, directory: Path | None = None, landlock_version: int | None = None) -> Sandbox:
+def create(
+    tier: Tier,
+    directory: Path | None = None,
+    *,
+    overlay: bool = True,
+    landlock_version: int | None = None,
+) -> Sandbox:
     """A sandbox of that tier, which keeps what commands write below `directory`.
 
-    `landlock_version` uses no more of Landlock than that version of its interface has.
+    Without `overlay` the namespaces tier copies its bases; the landlock tier uses no more of Landlock than
+    `landlock_version` of its interface has.
     Raises Unavailable where there is no directory for it, OSError where root may not do what root can.
     """
     identity, site = machine()
     parent = choose_parent(directory, identity.switched)
     sweep(parent)
+    cgroups.sweep(site)
     host = process_spawner(identity)
     if tier == "namespaces":
-        return NamespacesSandbox(host, site, parent)
+        return NamespacesSandbox(host, site, parent, overlay)
     system = find_system_files()
     version = min(landlock_version or _NEWEST_LANDLOCK, kernel.landlock_version())
     spawner = process_spawner(identity, (SUPERVISOR, *system.pythons))

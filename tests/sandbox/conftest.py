@@ -36,14 +36,12 @@ TIERS = ["namespaces", "landlock", *(["landlock 4"] if os.geteuid() else [])]
 async def sandbox(
     request: pytest.FixtureRequest, capabilities: Capabilities, state: Path
 ) -> AsyncIterator[Sandbox]:
-    tier, _, version = str(request.param).partition(" ")
+    tier, _, form = str(request.param).partition(" ")
     assert tier in capabilities.tiers, capabilities.fact(tier)
-    if version:
-        if os.geteuid() == 0:
-            pytest.skip(
-                "another user keeps signals apart; run by test_other_circumstances as an ordinary one"
-            )
-        chosen = create("landlock", state, landlock_version=int(version))
+    if form == "copied":
+        chosen = create("namespaces", state, overlay=False)
+    elif form:
+        chosen = create("landlock", state, landlock_version=int(form))
     else:
         chosen = select(tier, capabilities, only=tier, directory=state)
     try:

@@ -12,6 +12,9 @@ from autopack.sandbox import Command, Limits, Result, Sandbox, Workspace
 
 Run = Callable[..., Awaitable[Result]]
 
+FORMS = ["namespaces", "namespaces copied", "landlock", *(["landlock 4"] if os.geteuid() else [])]
+pytestmark = pytest.mark.parametrize("sandbox", FORMS, indirect=True)
+
 
 def workspaces_in(state: Path) -> list[Path]:
     return list(state.rglob("workspace-*"))
