@@ -10,6 +10,7 @@ import tempfile
 import time
 import tokenize
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class RuffScanner:
             except FileNotFoundError as error:
                 fix = "reinstall Autopack's dependencies"
                 raise Unavailable(Reason("ANALYZER_UNAVAILABLE", "ruff is not installed", fix)) from error
-        return {NAME: version("ruff")}
+        return {NAME: _version()}
 
     async def scan(self, files: Sequence[ChangedFile]) -> tuple[AnalyzerReport, ...]:
         start = time.perf_counter()
@@ -155,6 +156,11 @@ class RuffScanner:
         if process.returncode or errors:
             raise RuffCrashed(f"exit status {process.returncode}")
         return await asyncio.to_thread((directory / _OUTPUT).read_bytes)
+
+
+@cache
+def _version() -> str:
+    return version("ruff")  # reads and parses a file: 2 ms each time
 
 
 def _unexplained() -> Reason:
