@@ -257,6 +257,17 @@ async def test_where_only_the_landlock_tier_works_it_judges_the_same(
     assert (await bench.judge(with_environment, {**with_environment, "a": b"1"})).decision == ACCEPT
 
 
+async def test_judgements_are_kept_over_either_database(bench: Bench, database_url: str) -> None:
+    await bench.gate.close()
+    await bench.start(database_url=database_url)
+    request = bench.change(QUICK, CHANGED)
+    judgement = await bench.judgement(request)
+    assert judgement.verdict.decision == ACCEPT
+    await bench.gate.close()
+    await bench.start(database_url=database_url)
+    assert await bench.wait(request.request_id) == judgement
+
+
 # What others see.
 
 
