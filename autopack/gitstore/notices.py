@@ -11,7 +11,12 @@ _ATTRIBUTES_LIMIT = 1_000_000
 
 def content_notices(store: GitStore, commit: str) -> Iterator[Reason]:
     """`SUBMODULES` and `LFS_POINTERS`, where the commit has them."""
-    submodules = [entry.path for entry in store.entries(commit) if entry.mode == GITLINK]
+    submodules, attributes = [], []
+    for entry in store.entries(commit):
+        if entry.mode == GITLINK:
+            submodules.append(entry.path)
+        elif entry.path.rpartition("/")[2] == ".gitattributes":
+            attributes.append(entry)
     if submodules:
         yield Reason(
             "SUBMODULES",
@@ -19,10 +24,9 @@ def content_notices(store: GitStore, commit: str) -> Iterator[Reason]:
             "nothing, unless the checks need them",
             path=submodules[0],
         )
-    for entry in store.entries(commit):
-        if entry.path.rpartition("/")[2] != ".gitattributes" or store.size(entry.oid) > _ATTRIBUTES_LIMIT:
-            continue
-        if b"filter=lfs" in store.read_blob(entry.oid):
+    for entry in attributes:
+        small = store.size(entry.oid) <= _ATTRIBUTES_LIMIT
+        if small and b"filter=lfs" in store.read_blob(entry.oid):
             yield Reason(
                 "LFS_POINTERS",
                 f"files that {entry.path} hands to Git LFS are pointers for a run",

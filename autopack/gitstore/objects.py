@@ -93,7 +93,8 @@ def check_tree(data: bytes) -> list[Entry]:
         mode, name, oid = entry
         if mode not in _MODES:
             raise ObjectInvalid(f"tree entry {name!r} has mode {mode.decode()}")
-        if name in (b".", b"..") or is_dot_git(name.decode(errors="surrogateescape")):
+        suspect = b"git" in name.lower() or not name.isascii()
+        if name in (b".", b"..") or (suspect and is_dot_git(name.decode(errors="surrogateescape"))):
             raise ObjectInvalid(f"tree entry is named {name!r}")
         if oid == bytes(20):
             raise ObjectInvalid(f"tree entry {name!r} has the null id")

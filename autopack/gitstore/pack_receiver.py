@@ -19,9 +19,9 @@ from autopack.gitstore.pack_format import BLOB, COMMIT, TREE, PackInvalid, PackT
 from autopack.gitstore.store import GitStore
 
 SMALL_PACK_BYTES = 4_000_000
-SMALL_PACK_OBJECTS = 500
+SMALL_PACK_OBJECTS = 100
 SMALL_PACK_CONTENTS = 64_000_000
-"""Up to these a pack is read in process; its objects become loose ones."""
+"""Up to these a pack is read in process; its objects become loose ones, each of which costs a file."""
 MAXIMUM_OBJECTS = 2_000_000
 MAXIMUM_CONTENTS = 20_000_000_000
 DEFAULT_LIMIT_BYTES = 2_000_000_000

@@ -27,6 +27,8 @@ MAXIMUM_ENTRIES = 1_000_000
 READ_LIMIT = 10_000_000
 """Bytes of a file, where the caller does not say."""
 
+_KNOWN_KINDS = 20_000
+
 _CONFIGURATION = """\
 [core]
 \trepositoryformatversion = 0
@@ -50,6 +52,7 @@ class GitStore:
         self._objects = repository.odb
         # libgit2's handles are for one thread at a time; each call below is short.
         self._lock = threading.RLock()
+        self._kinds: dict[bytes, int] = {}  # nothing is ever taken out of a store
         self.read_tree = lru_cache(maxsize=256)(self._read_tree)
 
     @classmethod
@@ -89,11 +92,17 @@ class GitStore:
 
     def kind(self, oid: bytes) -> int:
         """Type of an object by its raw id; 0 if it is not here."""
-        try:
-            with self._lock:
-                return int(self._objects.read_header(pygit2.Oid(raw=oid))[0])
-        except KeyError:
-            return 0
+        found = self._kinds.get(oid)
+        if found is None:
+            try:
+                with self._lock:
+                    found = int(self._objects.read_header(pygit2.Oid(raw=oid))[0])
+            except KeyError:
+                return 0
+            if len(self._kinds) >= _KNOWN_KINDS:
+                self._kinds.clear()
+            self._kinds[oid] = found
+        return found
 
     def size(self, oid: str) -> int:
         """Bytes of an object, without reading it."""

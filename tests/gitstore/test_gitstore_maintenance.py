@@ -1,0 +1,68 @@
+"""pack_loose: many files become one, and nothing is lost."""
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from autopack.gitstore.maintenance import pack_loose
+from autopack.gitstore.store import GitStore
+from autopack.testing.repositories import make_commit
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> GitStore:
+    return GitStore.open(tmp_path / "store.git")
+
+
+def loose(store: GitStore) -> int:
+    return len(list(store.path.glob("objects/??/*")))
+
+
+def test_loose_objects_become_a_pack_and_stay_readable(store: GitStore) -> None:
+    commit = make_commit(store, {"a": b"1", "d/b": b"2"}, "1" * 40)
+    lonely = store.write_blob(b"no ref or tree has it")
+    other = GitStore.open(store.path)
+    assert other.has(commit)
+
+    assert pack_loose(store, at_least=1) == 6
+    assert loose(store) == 0
+    for place in (store, other, GitStore.open(store.path)):
+        assert place.read(commit, "d/b") == b"2"
+        assert place.read_blob(lonely) == b"no ref or tree has it"
+    assert pack_loose(store, at_least=1) == 0
+
+
+def test_few_objects_stay_as_they_are(store: GitStore) -> None:
+    make_commit(store, {"a": b"1"})
+
+    assert pack_loose(store) == 0
+    assert loose(store) == 3
+
+
+def test_others_read_and_write_meanwhile(store: GitStore) -> None:
+    commits = [make_commit(store, {f"d{number}/f": b"%d" % number}) for number in range(50)]
+    done = threading.Event()
+    faults: list[Exception] = []
+
+    def work() -> None:
+        own = GitStore.open(store.path)
+        number = 0
+        while not done.is_set():
+            number += 1
+            try:
+                assert own.read(commits[number % 50], f"d{number % 50}/f") == b"%d" % (number % 50)
+                own.read(make_commit(own, {"x": b"%d" % number}), "x")
+            except Exception as error:
+                faults.append(error)
+                return
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        pack_loose(store, at_least=1)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert faults == []
