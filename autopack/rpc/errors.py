@@ -33,6 +33,10 @@ MAXIMUM_DETAIL_BYTES = 256 * 1024
 ANY_BYTES = 64
 """What packing a message as a detail adds to it."""
 MAXIMUM_MESSAGE_CHARACTERS = 2000
+"""Of a status, which has the reasons beside it."""
+MAXIMUM_TEXT_CHARACTERS = 8192
+MAXIMUM_PATH_CHARACTERS = 4096
+"""As reason.proto limits them: a reason is sent on as feedback, and must be valid there."""
 
 STATUS_OF: dict[type[AutopackError], grpc.StatusCode] = {
     InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -47,7 +51,11 @@ STATUS_OF: dict[type[AutopackError], grpc.StatusCode] = {
 
 # Codes that gRPC itself or a stranger's server sends: class, reason and what to do.
 _FOREIGN: dict[grpc.StatusCode, tuple[type[AutopackError], str, str]] = {
-    grpc.StatusCode.UNAVAILABLE: (Unavailable, "UNAVAILABLE", "Check that the service runs, and try again."),
+    grpc.StatusCode.UNAVAILABLE: (
+        Unavailable,
+        "SERVICE_UNAVAILABLE",
+        "Check that the service runs, and try again.",
+    ),
     grpc.StatusCode.DEADLINE_EXCEEDED: (Unavailable, "DEADLINE_EXCEEDED", "Try again with more time."),
     grpc.StatusCode.CANCELLED: (Unavailable, "CANCELLED", "Try again."),
     grpc.StatusCode.ABORTED: (Unavailable, "ABORTED", "Try again."),
@@ -63,9 +71,10 @@ _FOREIGN: dict[grpc.StatusCode, tuple[type[AutopackError], str, str]] = {
 _CLASS_OF = {status: error for error, status in STATUS_OF.items()}
 
 
-def _text(value: str) -> str:
-    """Text that protobuf can carry: what is no Unicode (file names) is shown as escapes."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+def _text(value: str, limit: int = MAXIMUM_TEXT_CHARACTERS) -> str:
+    """Text that a contract takes: what is no Unicode (file names) as escapes, and no longer than that."""
+    text = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def reasons_to_proto(reasons: Iterable[Reason]) -> list[reason_pb2.Reason]:
@@ -75,7 +84,7 @@ def reasons_to_proto(reasons: Iterable[Reason]) -> list[reason_pb2.Reason]:
             code=reason.code,
             message=_text(reason.message),
             fix=_text(reason.fix),
-            path=_text(reason.path),
+            path=_text(reason.path, MAXIMUM_PATH_CHARACTERS),
             line=reason.line,
         )
         for reason in reasons
@@ -101,7 +110,7 @@ def to_status(error: AutopackError, trace_id: str = "") -> status_pb2.Status:
     """The rich status of an exception: ErrorInfo for its first reason, then every reason."""
     first, *_ = error.reasons
     status = status_pb2.Status(
-        code=status_code(error).value[0], message=_text(str(error))[:MAXIMUM_MESSAGE_CHARACTERS]
+        code=status_code(error).value[0], message=_text(str(error), MAXIMUM_MESSAGE_CHARACTERS)
     )
     facts = {"fix": first.fix, "path": first.path, "line": str(first.line or ""), "trace_id": trace_id}
     info = error_details_pb2.ErrorInfo(

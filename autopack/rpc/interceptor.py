@@ -14,15 +14,13 @@ import grpc
 from autopack.errors import AutopackError, Internal, Reason, ResourceExhausted, Unavailable
 from autopack.rpc.deadline import MARGIN_SECONDS, deadline_after
 from autopack.rpc.errors import STATUS_KEY, status_code, to_exception, to_status
-from autopack.rpc.tracing import CallSpan, server_span
+from autopack.rpc.tracing import INFRASTRUCTURE, CallSpan, server_span
 from autopack.rpc.validation import validate
 from autopack.rpc.version import check_version
 from autopack.telemetry.context import current_trace_id, serving_as
 
 logger = logging.getLogger(__name__)
 
-INFRASTRUCTURE = ("/grpc.health.", "/grpc.reflection.")
-"""Probes and listings: not traced, not limited, not ours to validate."""
 OVERLOAD_RETRY_SECONDS = 1.0
 
 # In quotes: generic in the stubs, not at run time.

@@ -20,6 +20,9 @@ from autopack.telemetry import names
 from autopack.telemetry.metrics import metrics
 from autopack.telemetry.tracing import tracer
 
+INFRASTRUCTURE = ("/grpc.health.", "/grpc.reflection.")
+"""Probes and listings: not traced, and on the server not limited and not validated either."""
+
 _PROPAGATOR = TraceContextTextMapPropagator()
 # What the conventions call an error of the server; the others are the caller's doing.
 _SERVER_FAULTS = {
@@ -82,6 +85,8 @@ def server_span(path: str, metadata: grpc.aio.Metadata | None) -> Iterator[CallS
 
 def client_span(path: str, metadata: grpc.aio.Metadata) -> CallSpan:
     """The span of a call being made; adds its trace context to the metadata."""
+    if path.startswith(INFRASTRUCTURE):
+        return CallSpan(path, trace.INVALID_SPAN, SpanKind.CLIENT)
     span = tracer().start_span(path.removeprefix("/"), None, SpanKind.CLIENT, _attributes(path))
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier, trace.set_span_in_context(span))

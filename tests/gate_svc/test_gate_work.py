@@ -149,13 +149,13 @@ async def test_objects_that_nobody_has_are_a_fault(bench: Bench) -> None:
 
 async def test_a_git_service_that_is_away_is_a_fault(bench: Bench, tmp_path: Path) -> None:
     request = bench.change(QUICK, CHANGED, git_address=f"unix:{tmp_path}/nobody.sock")
-    assert await bench.faults(request) == ["UNAVAILABLE"]
+    assert await bench.faults(request) == ["SERVICE_UNAVAILABLE"]
 
 
 async def test_an_auditor_that_is_away_is_a_fault(bench: Bench, tmp_path: Path) -> None:
     await bench.gate.close()
     await bench.start(auditor_address=f"unix:{tmp_path}/nobody.sock")
-    assert await bench.faults(bench.change(QUICK, CHANGED)) == ["UNAVAILABLE"]
+    assert await bench.faults(bench.change(QUICK, CHANGED)) == ["SERVICE_UNAVAILABLE"]
 
 
 async def test_a_machine_without_the_policys_sandbox_is_a_fault_with_its_own_code(bench: Bench) -> None:

@@ -27,8 +27,10 @@ from autopack.rpc.errors import (
     to_exception,
     to_status,
 )
+from autopack.rpc.validation import validate
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+LONG = st.builds(lambda text, times: text * times, TEXT, st.integers(0, 400))
 REASONS = st.builds(
     Reason,
     code=st.from_regex(r"[A-Z][A-Z0-9_]{0,20}", fullmatch=True),
@@ -134,6 +136,13 @@ def test_reasons_beyond_what_metadata_can_carry_are_counted() -> None:
     assert last == Reason("REASONS_OMITTED", f"{1000 - len(kept)} more reasons did not fit")
 
 
+@given(st.builds(Reason, code=st.just("LONG"), message=LONG, fix=LONG, path=LONG))
+def test_a_reason_is_valid_by_its_contract_however_long_it_was(reason: Reason) -> None:
+    (message,) = reasons_to_proto([reason])
+    validate(message)
+    assert message.message[:4000] == reason.message[:4000]
+
+
 @given(st.lists(REASONS))
 def test_reasons_come_back_from_the_contract_as_they_were(reasons: list[Reason]) -> None:
     assert reasons_from_proto(reasons_to_proto(reasons)) == tuple(reasons)
@@ -142,7 +151,7 @@ def test_reasons_come_back_from_the_contract_as_they_were(reasons: list[Reason])
 @pytest.mark.parametrize(
     ("code", "kind", "reason"),
     [
-        (grpc.StatusCode.UNAVAILABLE, Unavailable, "UNAVAILABLE"),
+        (grpc.StatusCode.UNAVAILABLE, Unavailable, "SERVICE_UNAVAILABLE"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, Unavailable, "DEADLINE_EXCEEDED"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, ResourceExhausted, "OVERLOADED"),
         (grpc.StatusCode.UNAUTHENTICATED, PermissionDenied, "UNAUTHENTICATED"),

@@ -45,7 +45,10 @@ async def test_an_answer_comes_through(served: Any) -> None:
 
 
 async def test_a_refusal_arrives_with_all_its_reasons(served: Any) -> None:
-    reasons = (Reason("ONE", "first", "mend it", "a.py", 3), Reason("TWO", "second"))
+    reasons = (
+        Reason("ONE", "first", "mend it", "a.py", 3),
+        Reason("TWO", "zwei\x00\n\r\x1b[2J \N{PARTY POPPER}"),
+    )
     served.memory.recall = raises(NotFound(*reasons))
     with pytest.raises(NotFound) as caught:
         await call(served.recall(QUERY))

@@ -9,6 +9,9 @@ import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from autopack.api.git.v1 import git_service_pb2
 from autopack.api.memory.v1 import memory_service_pb2
@@ -16,6 +19,7 @@ from autopack.errors import AutopackError, Internal, InvalidInput, NotFound, Rea
 from autopack.rpc.errors import call
 from autopack.telemetry import names
 from autopack.telemetry.context import trace_parent
+from autopack.telemetry.metrics import use_meter_provider
 from autopack.telemetry.setup import configure, span
 from autopack.telemetry.spans import StoredSpan, spans_of_trace
 
@@ -199,7 +203,31 @@ async def test_what_a_handler_does_is_below_its_span_and_carries_its_service(
 
 async def test_probes_leave_no_spans(spans: Spans, served: Any) -> None:
     await HealthStub(served.channel).Check(HealthCheckRequest())
-    assert {span.kind for span in spans()} == {"CLIENT"}
+    assert spans() == ()
+
+
+async def test_the_duration_of_a_call_is_measured_on_both_ends(served: Any) -> None:
+    reader = InMemoryMetricReader()
+    use_meter_provider(provider := MeterProvider([reader], shutdown_on_exit=False))
+    try:
+        await call(served.recall(QUERY))
+        await served.server.stop()
+        data = reader.get_metrics_data()
+    finally:
+        use_meter_provider(NoOpMeterProvider())
+        provider.shutdown()
+    assert data is not None
+    points: dict[str, Any] = {
+        metric.name: metric.data.data_points[0]
+        for metric in data.resource_metrics[0].scope_metrics[0].metrics
+        if metric.data.data_points
+    }
+    assert set(points) == {names.RPC_SERVER_METRIC, names.RPC_CLIENT_METRIC}
+    for point in points.values():
+        assert point.count == 1
+        assert point.sum > 0
+        assert point.attributes[names.RPC_METHOD] == "Recall"
+        assert point.attributes[names.RPC_GRPC_STATUS_CODE] == 0
 
 
 async def test_a_call_without_a_trace_does_not_join_the_one_that_the_server_was_started_in(
