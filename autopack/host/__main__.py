@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from autopack.errors import FailedPrecondition, Reason
 from autopack.host.leases import Leases, listen
 from autopack.host.places import LEASE_SOCKET, SERVICES, Places, places_of
 
@@ -25,7 +26,11 @@ def main(resident: bool = False) -> int:
     places.prepare()
     lock = _lock(places)
     if lock is None:
-        return 0
+        if not resident:
+            return 0
+        raise FailedPrecondition(
+            Reason("HOST_RUNNING", f"an all-in-one runs on {places.home} already", "use it, or stop it first")
+        )
     os.umask(0o077)
     os.chdir(places.home)
     sockets = places.choose_sockets(os.environ)
@@ -57,7 +62,7 @@ async def _host(places: Places, sockets: Path, listener: socket.socket, resident
 
     telemetry = configure("autopack", places.spans, os.environ)
     addresses = {service: f"unix:{sockets / service}.sock" for service in SERVICES}
-    leases = Leases(lambda services: hosting.want(services))
+    leases = Leases(lambda services: hosting.want(services), resident)
     hosting = Hosting(
         lambda service: start_service(service, places, addresses, dict(os.environ), resident), leases.tell
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 from autopack.errors import Reason, Unavailable
-from autopack.host.places import LEASE_SOCKET, SERVICES, Places
+from autopack.host.places import LEASE_SOCKET, SERVICES, Places, fits
 
 CONNECT_SECONDS = 45.0
 """For an earlier host to drain and the next one to listen."""
@@ -32,6 +32,8 @@ class Host:
         self._places = places
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
+        self._host = 0
+        self._stays = False
         self._socket = self._connect()
         if self._socket is None:
             self._spawn()
@@ -70,6 +72,7 @@ class Host:
         if not greeting:
             writer.close()
             return False
+        self._host = json.loads(greeting)["host"]
         self._writer = writer
         self._reader = asyncio.create_task(self._read(reader))
         return True
@@ -92,13 +95,16 @@ class Host:
         elif self._socket is not None:
             self._socket.close()
         if self._process is not None:
-            # It has gone with the lease, unless somebody else holds it now.
+            # It has gone with the lease, or found another host there, unless somebody else holds it now.
             await asyncio.to_thread(self._reap)
 
     def _connect(self) -> socket.socket | None:
+        directory = self._places.sockets()
+        if not fits(directory):
+            return None  # a host would have put its sockets elsewhere, and said so
         connection = socket.socket(socket.AF_UNIX)
         try:
-            connection.connect(str(self._places.sockets() / LEASE_SOCKET))
+            connection.connect(str(directory / LEASE_SOCKET))
         except (FileNotFoundError, ConnectionRefusedError):
             connection.close()
             return None
@@ -130,10 +136,14 @@ class Host:
     def _reap(self) -> None:
         if self._process is None:
             return
+        if self._stays and self._host == self._process.pid:
+            self._process.returncode = 0  # it outlives us, and whoever inherits it reaps it
+            return
         try:
-            self._process.wait(0.5)
+            self._process.wait(GONE_SECONDS)
         except subprocess.TimeoutExpired:
-            return  # it serves others
+            self._process.kill()
+            self._process.wait()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while line := await reader.readline():
@@ -144,6 +154,9 @@ class Host:
                 future.exception()  # retrieved: nobody may be waiting
 
     def _hear(self, message: dict[str, Any]) -> None:
+        if "stays" in message:
+            self._stays = True
+            return
         future = self._addresses[message["service"]]
         if future.done():
             return

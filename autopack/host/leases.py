@@ -5,6 +5,7 @@ service that is up or could not start. The last client's connection ends only wi
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -35,14 +36,15 @@ def listen(path: Path) -> socket.socket:
 class Leases:
     """Counts clients on a Unix socket and tells them of services."""
 
-    def __init__(self, wanted: Callable[[frozenset[str]], None]) -> None:
+    def __init__(self, wanted: Callable[[frozenset[str]], None], resident: bool = False) -> None:
+        """A resident host stays when its last client leaves."""
         self._wanted = wanted
+        self._resident = resident
         self._clients: set[asyncio.StreamWriter] = set()
         self._told: list[dict[str, Any]] = []
         self._arrived = asyncio.Event()
         self._abandoned = asyncio.Event()
         self._server: asyncio.Server | None = None
-        self._last: asyncio.StreamWriter | None = None
         self._path: Path | None = None
 
     async def open(self, listener: socket.socket) -> None:
@@ -89,10 +91,14 @@ class Leases:
             logger.warning("a client left with %r", error)
         finally:
             self._clients.discard(writer)
-            if self._clients or self._abandoned.is_set():
+            if self._clients or self._resident or self._abandoned.is_set():
+                with contextlib.suppress(OSError):  # it may be gone already
+                    writer.write(_line({"stays": True}))
                 writer.close()
             else:
-                self._last = writer  # its end of file is how that client sees that the process is gone
+                # A copy that only the kernel closes: its end of file tells that client that we are gone.
+                os.dup(writer.get_extra_info("socket").fileno())
+                writer.close()
                 self.close()
 
 

@@ -82,10 +82,10 @@ class Places:
 
     def choose_sockets(self, environ: Mapping[str, str]) -> Path:
         """A directory whose sockets have paths that are short enough, recorded; only the host calls this."""
-        if _fits(self.run):
+        if fits(self.run):
             return self.run
         earlier = self.sockets()
-        if earlier != self.run and _fits(earlier):
+        if earlier != self.run and fits(earlier):
             return earlier
         digest = hashlib.sha256(os.fsencode(self.home)).hexdigest()[:8]
         for parent in filter(None, (environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")):
@@ -93,7 +93,7 @@ class Places:
                 directory = Path(tempfile.mkdtemp(prefix=f"autopack-{digest}-", dir=parent))
             except OSError:
                 continue
-            if _fits(directory):
+            if fits(directory):
                 self.pointer.write_text(str(directory))
                 return directory
             directory.rmdir()
@@ -123,5 +123,6 @@ def places_of(environ: Mapping[str, str]) -> Places:
     return Places(base / "autopack")
 
 
-def _fits(directory: Path) -> bool:
+def fits(directory: Path) -> bool:
+    """Whether the paths of sockets in it are short enough for Linux."""
     return len(os.fsencode(directory / _LONGEST_NAME)) <= _SOCKET_PATH_BYTES

@@ -58,7 +58,7 @@ class Autopack:
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
         """Starts a command and does not wait for it."""
         return subprocess.Popen(
-            [sys.executable, "-m", "autopack.cli", *arguments],
+            [sys.executable, "-P", "-m", "autopack.cli", *arguments],
             cwd=self.directory,
             env={**self.environ, **environ},
             stdin=subprocess.PIPE,
@@ -156,14 +156,23 @@ def wait_until_fixture() -> Callable[..., None]:
     return wait_until
 
 
+@pytest.fixture(scope="session")
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Compiled modules, shared by all commands: an installation has them."""
+    return tmp_path_factory.mktemp("bytecode")
+
+
 @pytest.fixture
-def autopack(tmp_path: Path, repository: Repository) -> Iterator[Autopack]:
+def autopack(tmp_path: Path, repository: Repository, bytecode: Path) -> Iterator[Autopack]:
     """The command, run in the repository with a fresh home; no process of its host outlives the test."""
     home = tmp_path / "home"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOPACK_", "OTEL_"))}
-    command = Autopack(repository.path, home, {**kept, **GIT_IDENTITY, "AUTOPACK_HOME": str(home)})
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    own = {"AUTOPACK_HOME": str(home), "PYTHONPYCACHEPREFIX": str(bytecode)}
+    command = Autopack(repository.path, home, {**kept, **GIT_IDENTITY, **own})
     yield command
     left = command.processes()
     for process in left:
         os.kill(process, signal.SIGKILL)
-    assert not left, (home / "host.log").read_text()[-4000:]
+    log = home / "host.log"
+    assert not left, log.read_text()[-4000:] if log.exists() else "no log"

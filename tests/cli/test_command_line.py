@@ -31,7 +31,7 @@ def test_help_names_exactly_what_works(invoke: Any) -> None:
     ended = invoke("--help")
     assert ended.code == 0
     listed = ended.stdout.partition("Commands:")[2].splitlines()
-    assert [line.split()[0] for line in listed if line.strip()] == COMMANDS
+    assert [line.split()[0] for line in listed if line.strip()] == list(COMMANDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
