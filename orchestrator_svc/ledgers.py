@@ -69,7 +69,9 @@ class Ledgers:
         ]
         merged = await asyncio.to_thread(
             lambda: [
-                run for run in runs if run.head == run.base or project.remote.contains(base.commit, run.head)
+                run
+                for run in runs
+                if run.head == run.base or project.remote.contains(project.store, base.commit, run.head)
             ]
         )
         for run in merged:

@@ -116,7 +116,7 @@ class LocalRemote:
                 )
             ) from None
 
-    def contains(self, commit: str, earlier: str) -> bool:
+    def contains(self, store: GitStore, commit: str, earlier: str) -> bool:
         """See `Remote`."""
         repository = self._open()
         if commit not in repository or earlier not in repository:

@@ -31,8 +31,11 @@ class Remote(Protocol):
         Raises FailedPrecondition `BASE_NOT_ON_REMOTE`, InvalidInput `REPOSITORY_INCOMPLETE`, `PACK_INVALID`.
         """
 
-    def contains(self, commit: str, earlier: str) -> bool:
-        """Whether `earlier` is `commit` or in its history, as the remote knows it; False for unknown ones."""
+    def contains(self, store: GitStore, commit: str, earlier: str) -> bool:
+        """Whether `earlier` is `commit` or in its history, as the remote knows it; False for unknown ones.
+
+        What must be fetched to tell goes into the store.
+        """
 
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """Moves a ref from `expected_old` ("": it must not exist) to `new`; nothing to do if it is there.

@@ -43,6 +43,7 @@ class UrlRemote:
         self._credential = credential
         self._read_credential = read_credential
         self._schemes = schemes
+        self._with_history: set[str] = set()
 
     def resolve(self, revision: str) -> Revision | None:
         """See `Remote`: a branch, a tag or a whole id, which `fetch` looks for."""
@@ -82,14 +83,27 @@ class UrlRemote:
                 self._fetch(store, ["--depth=1"], [commit])
 
     def _look_for(self, store: GitStore, commit: str) -> None:
-        unshallow = ["--unshallow"] if (store.path / "shallow").exists() else []
-        kinds = [f"+refs/{kind}/*:{_CHECKED}{kind}/*" for kind in ("heads", "tags")]
-        self._fetch(store, ["--prune", *unshallow], kinds)
+        self._fetch_history(store)
         contains = ["for-each-ref", "--count=1", f"--contains={commit}", _CHECKED]
         if not store.has(commit) or not self._git(contains, store.path, TRANSFER_SECONDS):
             raise FailedPrecondition(
                 Reason("BASE_NOT_ON_REMOTE", f"no branch or tag of {self.url} has {commit}", "push it first")
             )
+
+    def _fetch_history(self, store: GitStore) -> None:
+        """All of the branches and tags."""
+        unshallow = ["--unshallow"] if (store.path / "shallow").exists() else []
+        kinds = [f"+refs/{kind}/*:{_CHECKED}{kind}/*" for kind in ("heads", "tags")]
+        self._fetch(store, ["--prune", *unshallow], kinds)
+
+    def contains(self, store: GitStore, commit: str, earlier: str) -> bool:
+        """See `Remote`."""
+        if store.has(commit) and store.has(earlier) and store.is_ancestor(earlier, commit):
+            return True
+        if commit not in self._with_history:
+            self._fetch_history(store)
+            self._with_history.add(commit)
+        return store.has(commit) and store.has(earlier) and store.is_ancestor(earlier, commit)
 
     def _fetch(self, store: GitStore, options: Sequence[str], wanted: Sequence[str]) -> None:
         checks = ["-c", "fetch.fsckObjects=true"]

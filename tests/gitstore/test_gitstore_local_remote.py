@@ -462,6 +462,19 @@ def test_a_branch_moves_forward_only(repository: Path, store: GitStore) -> None:
     assert git(repository, "status", "--porcelain") == ""
 
 
+def test_what_a_branch_contains_is_told_from_its_history(repository: Path, store: GitStore) -> None:
+    remote = LocalRemote(repository)
+    base = bring(store, remote)
+    first = git(repository, "rev-parse", "main~1")
+    ours = change(store, base, Edit("new", b"1"))
+
+    assert remote.contains(store, base, first)
+    assert remote.contains(store, base, base)
+    assert not remote.contains(store, first, base)
+    assert not remote.contains(store, base, ours)
+    assert not remote.contains(store, ours, base)
+
+
 def test_names_that_are_not_utf8_come_and_go_unchanged(repository: Path, store: GitStore) -> None:
     (Path(os.fsdecode(os.fsencode(repository) + b"/caf\xe9"))).write_text("1\n")
     git(repository, "add", ".")

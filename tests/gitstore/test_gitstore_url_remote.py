@@ -245,6 +245,20 @@ def test_a_branch_moves_forward_only(bare: Path, store: GitStore) -> None:
     assert git(bare, "rev-parse", "main") == head
 
 
+def test_what_a_branch_contains_is_told_from_its_whole_history(bare: Path, store: GitStore) -> None:
+    remote = by_file(bare)
+    base = bring(store, remote)
+    head, second, first = git(bare, "rev-list", "main").split()
+    ours = change(store, base, Edit("new", b"1"))
+
+    assert remote.contains(store, head, first)
+    assert remote.contains(store, head, head)
+    assert remote.contains(store, second, first)
+    assert not remote.contains(store, first, head)
+    assert not remote.contains(store, head, ours)
+    assert not remote.contains(store, head, "1" * 40)
+
+
 def test_a_credential_opens_what_is_closed_without(server: HttpServer, store: GitStore, bare: Path) -> None:
     remote = UrlRemote(server.url, "forge", {"forge": SECRET}.get)
     head = change(store, bring(store, remote), Edit("new", b"1"))
