@@ -106,10 +106,15 @@ class Server:
         self._add_infrastructure(server)
         self.address = await asyncio.to_thread(self._listen, server)
         self._server = server
-        if self._settings.health_address:
-            await self._start_health(self._settings.health_address)
+        # Before anybody can ask: the servicer says SERVING until it is told otherwise.
         await self._health.start()
         await server.start()
+        if self._settings.health_address:
+            try:
+                await self._start_health(self._settings.health_address)
+            except BaseException:
+                await self.stop()
+                raise
         logger.info("serving on %s", self.address)
 
     async def _start_health(self, address: str) -> None:

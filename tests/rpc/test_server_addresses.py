@@ -97,6 +97,15 @@ async def test_a_port_in_use_is_refused(serve: Any) -> None:
         await create_server(ServerSettings(served.server.address), []).start()
 
 
+async def test_a_start_that_fails_halfway_leaves_nothing_behind(serve: Any, tmp_path: Path) -> None:
+    taken = (await serve(address="127.0.0.1:0")).server.address
+    address = f"unix:{tmp_path}/x.sock"
+    with pytest.raises(FailedPrecondition, match="ADDRESS_IN_USE"):
+        await create_server(ServerSettings(address, health_address=taken, drain_seconds=0), []).start()
+    served = await serve(address=address)
+    await call(served.recall(QUERY))
+
+
 @pytest.mark.parametrize(
     "address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1", "localhost.example.org:1", ":1", "1"]
 )
