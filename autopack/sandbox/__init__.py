@@ -3,6 +3,7 @@
 from autopack.sandbox.capabilities import Capabilities, Fact
 from autopack.sandbox.port import Command, Limits, Result, Sandbox, Tier, Workspace
 from autopack.sandbox.probe import probe
+from autopack.sandbox.proofs import prove_limits
 from autopack.sandbox.selection import select
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "Tier",
     "Workspace",
     "probe",
+    "prove_limits",
     "select",
 ]

@@ -68,7 +68,8 @@ class BubblewrapLauncher:
         processes = BubblewrapProcesses()
         descriptors = [processes.writer]
         options = ["--json-status-fd", str(processes.writer)]
-        for program in programs("any"):
+        # With the host's network come the host's abstract local sockets: then none of that family.
+        for program in programs("internet" if command.network else "any", among_others=False):
             descriptors.append(memory_file(program))
             options += ["--add-seccomp-fd", str(descriptors[-1])]
         arguments = [

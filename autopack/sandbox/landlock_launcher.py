@@ -108,7 +108,7 @@ class LandlockLauncher:
             rules=[*self._rules(command.network, reports), *placed.rules],
             network=command.network,
             identity=(self._identity.uid, self._identity.gid) if self._identity.switched else None,
-            programs=list(programs("internet" if command.network else "none")),
+            programs=list(programs("internet" if command.network else "none", among_others=True)),
             signal_gate=signal_filter() if self._shares_user_unscoped() else None,
             status=processes.writer,
         )

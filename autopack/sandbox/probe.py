@@ -89,11 +89,11 @@ def _try_bubblewrap() -> Fact:
 
 def _try_seccomp() -> Fact:
     try:
-        count = sum(len(program) // 8 for kind in ("any", "internet", "none") for program in filters(kind))
+        compiled = filters("any", among_others=False) + filters("none", among_others=True)
     except (ImportError, OSError, RuntimeError) as error:
         fix = "sudo apt-get install libseccomp2"
         return Fact("seccomp", False, f"the filter cannot be compiled: {error}", fix)
-    return Fact("seccomp", True, f"three filters of {count} instructions together")
+    return Fact("seccomp", True, f"{sum(map(len, compiled)) // 8} instructions")
 
 
 def _try_programs(identity: Identity) -> Fact:
@@ -121,7 +121,10 @@ def _cgroups(site: CgroupSite) -> tuple[Fact, Fact]:
         Fact("cgroup_memory", True, where)
         if site.enforces_memory
         else Fact(
-            "cgroup_memory", False, "memory is limited per process only: no control group can be made", fix
+            "cgroup_memory",
+            False,
+            "no control group can be made: memory is limited per process and measured five times a second",
+            fix,
         ),
         Fact("cgroup_processes", True, where)
         if site.enforces_processes

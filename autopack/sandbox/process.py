@@ -154,14 +154,16 @@ class _Run:
             await asyncio.gather(watching, over, exited, return_exceptions=True)
 
     async def _watch(self, watch: Watch) -> None:
+        pause = _WATCH_SECONDS
         while True:
+            await asyncio.sleep(pause)
             started = time.monotonic()
             limit = await asyncio.to_thread(watch)
             if limit:
                 self._stop_for(limit)
                 return
             # A walk over many files must not eat the machine: at most a tenth of the time.
-            await asyncio.sleep(max(_WATCH_SECONDS, 10 * (time.monotonic() - started)))
+            pause = max(_WATCH_SECONDS, 10 * (time.monotonic() - started))
 
     async def end(self) -> None:
         """Kill what is left, wait until it is gone, take the last of the output and the exit status."""

@@ -8,10 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 Sockets = Literal["any", "internet", "none"]
-"""Those of the local and internet families, of the internet's only, or none but unnamed stream pairs.
-
-Whoever has not all of them has no namespaces either: he shares processes and System V objects with the host.
-"""
+"""Those of the local and internet families, of the internet's only, or none but unnamed stream pairs."""
 
 _REFUSED = (
     # Mounts and roots.
@@ -60,9 +57,10 @@ _SHARED_NUMBERS = ("x86_64", "aarch64", "riscv64", "ppc64le", "s390x")
 
 
 @cache
-def programs(sockets: Sockets) -> tuple[bytes, ...]:
+def programs(sockets: Sockets, *, among_others: bool) -> tuple[bytes, ...]:
     """Filter programs (arrays of `struct sock_filter`) that must all be installed.
 
+    `among_others` is for commands that share processes and System V objects with the host.
     Raises OSError or RuntimeError where libseccomp is missing or too old.
     """
     # Not when this module is imported: it starts programs to find the library. It ships no py.typed.
@@ -81,7 +79,7 @@ def programs(sockets: Sockets) -> tuple[bytes, ...]:
     for request in (_TIOCSTI, _TIOCLINUX):
         rules.add_rule(refuse, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _ALL_BITS, request))
     _add_socket_rules(rules, pyseccomp, sockets)
-    if sockets != "any":
+    if among_others:
         _add_rules_against_neighbours(rules, pyseccomp)
     newest = _refuse_newer_calls() if platform.machine() in _SHARED_NUMBERS else None
     return tuple(program for program in (_compiled(rules), newest) if program is not None)

@@ -57,6 +57,7 @@ class Spawner:
                 env=_LAUNCH_ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,
+                umask=0o022,
             )
         )
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from autopack.errors import InvalidInput, Reason, Unavailable
 from autopack.gitstore.write_path import Edit
+from autopack.sandbox import memory_usage
 from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import Cgroup, CgroupSite
 from autopack.sandbox.disk_usage import TooDeep, bytes_used, bytes_used_by_deleted_files
@@ -151,15 +152,17 @@ class ContainedWorkspace:
             return process
 
         def watch() -> str | None:
-            if cgroup is not None and cgroup.memory_exceeded():
+            members = launch.processes.members(running[0]) if running else []
+            if cgroup is not None and cgroup.limits_memory:
+                if cgroup.memory_exceeded():
+                    return "memory"
+            elif memory_usage.exceeds(members, limits.memory_mb * MEGABYTE):
                 return "memory"
             try:
                 used = bytes_used((*self._written, reports))
             except TooDeep:
                 return "disk"
-            if running:
-                processes = launch.processes.members(running[0])
-                used += bytes_used_by_deleted_files(processes, named)
+            used += bytes_used_by_deleted_files(members, named)
             return "disk" if used > limits.disk_mb * MEGABYTE else None
 
         ended = await run_process(start, launch.processes, limits, watch)

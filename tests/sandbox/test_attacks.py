@@ -197,6 +197,22 @@ async def test_own_loopback_works_where_there_is_a_network_of_its_own(run: Run, 
     assert (await run(python(code))).output == b"b'hello'\n"
 
 
+async def test_the_network_where_it_is_named_brings_no_local_sockets(workspace: Workspace) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind("\0autopack-named-network")
+        abstract.listen()
+        code = (
+            f'import socket\nsocket.create_connection(("127.0.0.1", {server.getsockname()[1]}), 5)\n'
+            'print("connected", flush=True)\n'
+            'socket.socket(socket.AF_UNIX).connect("\\0autopack-named-network")'
+        )
+        result = await workspace.run(Command(python(code), network=True), Limits(10))
+    assert result.output.startswith(b"connected\n")
+    assert result.exit_code == 1
+    resolver = await workspace.run(Command("cat /etc/resolv.conf", network=True), Limits(10))
+    assert resolver.output == os.fsencode(text(Path("/etc/resolv.conf")))
+
+
 async def test_local_sockets_of_the_host_cannot_be_reached(run: Run, tmp_path: Path) -> None:
     path = str(tmp_path / "s")
     with socket.socket(socket.AF_UNIX) as named, socket.socket(socket.AF_UNIX) as abstract:
