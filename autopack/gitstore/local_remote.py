@@ -38,7 +38,8 @@ class LocalRemote:
                 )
             )
         self._git_directory = Path(found)
-        self.identity = str(common_directory(self._open()).resolve())
+        common = common_directory(self._open()).resolve()
+        self.identity = str(common.parent if common.name == ".git" else common)
 
     def _open(self) -> pygit2.Repository:
         try:
@@ -55,7 +56,7 @@ class LocalRemote:
     def resolve(self, revision: str) -> Revision | None:
         """See `Remote`; a dirty work tree is a notice where the checked-out branch is named."""
         repository = self._open()
-        if repository.is_empty:
+        if repository.head_is_unborn and not any(True for _ in repository.references):
             raise InvalidInput(
                 Reason("REPOSITORY_EMPTY", f"{self._path} has no commit", "commit first: git add, git commit")
             )

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import pygit2
@@ -28,6 +27,8 @@ READ_LIMIT = 10_000_000
 """Bytes of a file, where the caller does not say."""
 
 _KNOWN_KINDS = 20_000
+_KNOWN_TREES = 256
+"""How much is remembered of what was read: some 3 MB."""
 
 _CONFIGURATION = """\
 [core]
@@ -53,7 +54,7 @@ class GitStore:
         # libgit2's handles are for one thread at a time; each call below is short.
         self._lock = threading.RLock()
         self._kinds: dict[bytes, int] = {}  # nothing is ever taken out of a store
-        self.read_tree = lru_cache(maxsize=256)(self._read_tree)
+        self._trees: dict[bytes, tuple[Entry, ...]] = {}
 
     @classmethod
     def open(cls, path: Path) -> "GitStore":
@@ -112,14 +113,21 @@ class GitStore:
         except KeyError:
             raise _not_found(oid) from None
 
-    def _read_tree(self, oid: bytes) -> tuple[Entry, ...]:
-        kind, data = self.read_object(oid)
-        if kind != ObjectType.TREE:
-            raise _wrong_kind(oid.hex(), "tree")
-        try:
-            return tuple(parse_tree(data))
-        except ObjectInvalid as error:
-            raise InvalidInput(Reason("OBJECT_INVALID", f"tree {oid.hex()}: {error}")) from None
+    def read_tree(self, oid: bytes) -> tuple[Entry, ...]:
+        """Entries of a tree by its raw id."""
+        found = self._trees.get(oid)
+        if found is None:
+            kind, data = self.read_object(oid)
+            if kind != ObjectType.TREE:
+                raise _wrong_kind(oid.hex(), "tree")
+            try:
+                found = tuple(parse_tree(data))
+            except ObjectInvalid as error:
+                raise InvalidInput(Reason("OBJECT_INVALID", f"tree {oid.hex()}: {error}")) from None
+            if len(self._trees) >= _KNOWN_TREES:
+                self._trees.clear()
+            self._trees[oid] = found
+        return found
 
     def has(self, oid: str) -> bool:
         with self._lock:

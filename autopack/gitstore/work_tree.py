@@ -1,5 +1,6 @@
 """Work trees of a user's repository: what is checked out, whether it is clean, and moving it along."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pygit2
@@ -12,18 +13,20 @@ _CHANGED_IGNORED = (FileStatus.CURRENT, FileStatus.IGNORED)
 
 
 def checked_out(repository: pygit2.Repository, ref: str) -> Path | None:
-    """The git directory of the work tree that has a branch checked out, None if none has."""
+    """The git directory of the work tree that has a branch in its hands, None if none has."""
     common = common_directory(repository)
     candidates = [] if _is_bare(common) else [common]
     candidates += sorted(common.glob("worktrees/*"))
-    for directory in candidates:
-        try:
-            head = (directory / "HEAD").read_text(errors="replace")
-        except OSError:
-            continue
-        if head.strip() == f"ref: {ref}":
-            return directory
-    return None
+    return next((directory for directory in candidates if ref in _branches(directory)), None)
+
+
+def _branches(git_directory: Path) -> set[str]:
+    """The branch that a work tree has checked out, and one that a rebase there will come back to."""
+    found = set()
+    for name in ("HEAD", "rebase-merge/head-name", "rebase-apply/head-name"):
+        with suppress(OSError):
+            found.add((git_directory / name).read_text(errors="replace").removeprefix("ref: ").strip())
+    return found
 
 
 def _is_bare(common: Path) -> bool:

@@ -114,7 +114,7 @@ def test_many_files_come_as_a_pack(repository: Path, store: GitStore) -> None:
 
 
 def test_a_directory_inside_a_repository_will_do(repository: Path) -> None:
-    assert LocalRemote(repository / "src").identity == LocalRemote(repository).identity
+    assert LocalRemote(repository / "src").identity == str(repository)
 
 
 def test_work_trees_of_one_repository_are_one(repository: Path, tmp_path: Path) -> None:
@@ -134,9 +134,9 @@ def test_what_is_no_repository_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
-    git(tmp_path, "init", "-q", "empty")
-
-    assert refusal(lambda: LocalRemote(tmp_path / "empty").resolve("HEAD")).code == "REPOSITORY_EMPTY"
+    for name in ("main", "trunk"):
+        git(tmp_path, "init", "-q", "-b", name, name)
+        assert refusal(LocalRemote(tmp_path / name).resolve, "HEAD").code == "REPOSITORY_EMPTY"
 
 
 def test_a_repository_with_other_ids_is_refused(tmp_path: Path) -> None:
@@ -372,6 +372,21 @@ def test_a_push_does_not_move_a_branch_that_is_checked_out(
         reason = refusal(remote.push, store, f"refs/heads/{branch}", head, base)
         assert reason.code == "TARGET_CHECKED_OUT"
         assert git(repository, "rev-parse", branch) == base
+
+
+def test_a_branch_in_the_midst_of_a_rebase_is_not_moved(repository: Path, store: GitStore) -> None:
+    git(repository, "checkout", "-q", "-b", "topic", "main~1")
+    (repository / "a.txt").write_text("conflict\n")
+    git(repository, "commit", "-q", "-a", "-m", "topic")
+    with contextlib.suppress(subprocess.CalledProcessError):
+        git(repository, "rebase", "main")
+    remote = LocalRemote(repository)
+    base = bring(store, remote, "topic")
+    head = change(store, base, Edit("new", b"1"))
+
+    for action in (remote.push, remote.move_branch):
+        assert refusal(action, store, "refs/heads/topic", head, base).code == "TARGET_CHECKED_OUT"
+    assert git(repository, "rev-parse", "topic") == base
 
 
 @pytest.mark.parametrize("linked", [False, True])

@@ -2,6 +2,7 @@
 
 import subprocess
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -256,3 +257,14 @@ def test_what_git_packed_meanwhile_is_found(store: GitStore) -> None:
     assert not list(Path(store.path / "objects").glob("??/*"))
     assert store.read(commit, "a") == b"1"
     assert other.read(commit, "a") == b"1"
+
+
+def test_a_store_that_nobody_has_any_more_is_closed_at_once(store: GitStore) -> None:
+    """Its files stay open otherwise until memory is collected, and there are only so many."""
+    commit = make_commit(store, {"a": b"1"})
+    other = GitStore.open(store.path)
+    assert other.read(commit, "a") == b"1"
+    gone = weakref.ref(other)
+    del other
+
+    assert gone() is None
