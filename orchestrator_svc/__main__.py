@@ -49,8 +49,8 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
     ledgers = Ledgers(control)
 
     async def authorize(header: PutPackHeader) -> None:
-        token = ledgers.previews.get(header.request_id) or await rows.upload_token_of(header.request_id)
-        if not token or not hmac.compare_digest(token, header.upload_token):
+        tokens = (ledgers.upload_token(header.request_id), await rows.upload_token_of(header.request_id))
+        if not any(token and hmac.compare_digest(token, header.upload_token) for token in tokens):
             raise PermissionDenied(
                 Reason("UPLOAD_REFUSED", "The upload token is not that of a running attempt.", "")
             )

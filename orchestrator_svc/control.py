@@ -12,10 +12,11 @@ from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.orchestrator.v1 import run_pb2
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.policy.availability import refuse_builder
 from autopack.policy.convert import plan_from_proto
 from autopack.policy.graph import order
 from autopack.policy.narrowing import refuse_widening
-from autopack.policy.plan import Plan
+from autopack.policy.plan import LedgerBuilder, Plan
 from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
 from orchestrator_svc.domain.run import Event, Run
@@ -70,6 +71,11 @@ class Control:
         base = await asyncio.to_thread(project.bring_base, plan.base)
         policy = await asyncio.to_thread(policy_at, project.store, base.commit)
         reasons = list(refuse_widening(plan, policy))
+        for phase in plan.phases:
+            ours = isinstance(phase.builder, LedgerBuilder)
+            unavailable = None if ours else refuse_builder(phase, policy)
+            if unavailable is not None and unavailable not in reasons:
+                reasons.append(unavailable)
         if plan.land == "fast-forward" and not base.branch:
             reasons.append(
                 Reason(
@@ -111,6 +117,7 @@ class Control:
             branch = f"refs/heads/autopack/{run_id}"
             await asyncio.to_thread(prepared.project.refuse_taken_branch, branch)
         await self.rows.database.transaction(lambda connection: submit(connection, submission))
+        self.drivers.index_soon(prepared.project, submission.base)
         return await self.drive(run_id)
 
     async def drive(self, run_id: str) -> Run:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from autopack.api.memory.v1 import memory_service_pb2
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import AutopackError, FailedPrecondition, Reason
+from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import phase_from_proto
 from autopack.policy.narrowing import phase_budget
 from autopack.policy.read import policy_at
@@ -46,6 +47,7 @@ class Drivers:
     """Set when a run is driven no more."""
     _driving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
+    _indexing: set[asyncio.Task[None]] = field(default_factory=set)
     _stopping: bool = False
 
     @property
@@ -82,7 +84,7 @@ class Drivers:
     async def stop(self) -> None:
         """Lets go of all runs; their rows say where whoever comes next goes on."""
         self._stopping = True
-        tasks = list(self._driving.values())
+        tasks = [*self._driving.values(), *self._indexing]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -173,6 +175,8 @@ class Drivers:
         count = sum(phase.state is PhaseState.LANDED for phase in whole.phases)
         await self._move(steps, state, reasons, f"{count} of {len(whole.phases)} phases landed.")
         steps.trace.run_ended(run, state, self.clock())
+        if state is RunState.SUCCEEDED and plan.landing == plan_pb2.LANDING_FAST_FORWARD:
+            self.index_soon(steps.project, run.head)
         await self.remember(await self.rows.get(run.run_id, self.clock()), plan, steps.project)
 
     async def _move(self, steps: Steps, state: RunState, reasons: tuple[Reason, ...], message: str) -> None:
@@ -189,6 +193,26 @@ class Drivers:
             )
         )
         self.notifier.changed(steps.run_id)
+
+    def index_soon(self, project: Project, commit: str) -> None:
+        """Has memory read the ledgers of a commit, where there are any; nobody waits for it."""
+        if any(project.store.entry(commit, path) for path in LEDGER_PATHS):
+            task = asyncio.create_task(self._index(project, commit))
+            self._indexing.add(task)
+            task.add_done_callback(self._indexing.discard)
+
+    async def _index(self, project: Project, commit: str) -> None:
+        request = memory_service_pb2.StartIndexRequest(
+            request_id=f"{project.project_id}/{commit}/index",
+            project_id=project.project_id,
+            commit=commit,
+            git_address=self.git_address,
+        )
+        try:
+            with deadline_after(None):
+                await call(self.services.memory.StartIndex(request))
+        except AutopackError as error:
+            log.warning("memory did not index %s: %s", commit[:12], error)
 
     async def remember(self, run: Run, plan: plan_pb2.Plan, project: Project) -> None:
         """Gives memory the record of an ended run; tidy gives it again, so a failure loses nothing."""

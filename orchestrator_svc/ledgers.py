@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass, field
 
@@ -28,8 +29,12 @@ class Ledgers:
     """Consolidates merged runs into the ledgers of their project."""
 
     control: Control
-    previews: dict[str, str] = field(default_factory=dict)
-    """Upload tokens of previews at work, by request id."""
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """Of this process: previews do not outlive it."""
+
+    def upload_token(self, identity: str) -> str:
+        """The secret that binds a pack to one preview."""
+        return hmac.new(self.secret, identity.encode(), hashlib.sha256).hexdigest()
 
     async def tidy(self, request: messages.TidyProjectRequest) -> messages.TidyProjectResponse:
         """Shows what would be added to the ledgers, or submits the run that lands it."""
@@ -85,26 +90,22 @@ class Ledgers:
         self, request_id: str, project: Project, base: Base, run_ids: list[str]
     ) -> memory_pb2.Tidy:
         identity = f"{project.project_id}/{base.commit[:12]}/{request_id}"[:300]
-        token = self.previews[identity] = secrets.token_urlsafe(24)
         memory = self.control.drivers.services.memory
-        try:
-            await call(
-                memory.StartTidy(
-                    memory_service_pb2.StartTidyRequest(
-                        request_id=identity,
-                        project_id=project.project_id,
-                        base=base.commit,
-                        run_ids=run_ids,
-                        upload_token=token,
-                        git_address=self.control.drivers.git_address,
-                    )
+        await call(
+            memory.StartTidy(
+                memory_service_pb2.StartTidyRequest(
+                    request_id=identity,
+                    project_id=project.project_id,
+                    base=base.commit,
+                    run_ids=run_ids,
+                    upload_token=self.upload_token(identity),
+                    git_address=self.control.drivers.git_address,
                 )
             )
-            answer = await ended(
-                lambda: memory.WaitTidy(memory_service_pb2.WaitTidyRequest(request_id=identity), timeout=60)
-            )
-        finally:
-            del self.previews[identity]
+        )
+        answer = await ended(
+            lambda: memory.WaitTidy(memory_service_pb2.WaitTidyRequest(request_id=identity), timeout=60)
+        )
         if answer.tidy.state != memory_pb2.WORK_STATE_SUCCEEDED:
             raise Unavailable(*reasons_from_proto(answer.tidy.reasons))
         return answer.tidy

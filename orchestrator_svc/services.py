@@ -17,13 +17,11 @@ from autopack.rpc.channel import create_channel
 from autopack.rpc.errors import call
 from autopack.rpc.tls import TlsSettings
 from orchestrator_svc.config import Config
-from orchestrator_svc.domain.refusal import Halt
+from orchestrator_svc.domain.refusal import Halt, waiting_helps
 
 WAIT_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
-PERMANENT = frozenset({"SANDBOX_UNAVAILABLE"})
-"""What waiting does not mend."""
 T = TypeVar("T")
 
 
@@ -86,7 +84,7 @@ async def patiently(work: Callable[[], Awaitable[T]], patience_seconds: float) -
             return await work()
         except Unavailable as error:
             late = asyncio.get_running_loop().time() + pause > deadline
-            if late or error.reasons[0].code in PERMANENT:
+            if late or not waiting_helps(error.reasons[0]):
                 raise Halt(
                     *error.reasons,
                     Reason(

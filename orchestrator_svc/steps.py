@@ -409,7 +409,12 @@ class Steps:
         try:
             answer = await call(
                 self.services.memory.Recall(
-                    memory_service_pb2.RecallRequest(project_id=run.project_id, query=query[:20000]),
+                    memory_service_pb2.RecallRequest(
+                        project_id=run.project_id,
+                        query=query[:20000],
+                        # After a refusal, what failed in runs that are not merged yet may be the hint.
+                        include_pending=bool(earlier),
+                    ),
                     timeout=RECALL_SECONDS,
                 )
             )

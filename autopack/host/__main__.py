@@ -31,7 +31,8 @@ def main(resident: bool = False) -> int:
         raise FailedPrecondition(
             Reason("HOST_RUNNING", f"an all-in-one runs on {places.home} already", "use it, or stop it first")
         )
-    os.umask(0o077)
+    # What keeps others out is AUTOPACK_HOME, which is 0700; the sandbox's own user must read what it is given.
+    os.umask(0o022)
     os.chdir(places.home)
     sockets = places.choose_sockets(os.environ)
     # Clients can hold the host from here on; what takes long to import comes after.

@@ -65,8 +65,7 @@ class GitLedgers:
             proposal.project_id,
             commit,
             proposal.base,
-            # One id for each commit; a tidy's own id may be longer than an upload's.
-            hashlib.sha256(f"{proposal.request_id}\0{commit}".encode()).hexdigest(),
+            proposal.request_id,
             proposal.upload_token,
         )
         return commit

@@ -5,7 +5,25 @@ from collections.abc import Sequence
 from autopack.errors import AutopackError, Reason
 from orchestrator_svc.domain.run import Attempt
 
-_INFRASTRUCTURE = frozenset({"INTERNAL", "DISK_FULL", "OVERLOADED"})
+_INFRASTRUCTURE = frozenset(
+    {
+        "ABORTED",
+        "CANCELLED",
+        "DATABASE_BUSY",
+        "DATABASE_CORRUPT",
+        "DATABASE_READ_ONLY",
+        "DEADLINE_EXCEEDED",
+        "DISK_FULL",
+        "INTERNAL",
+        "MODEL_ACCESS_REFUSED",
+        "MODEL_NOT_FOUND",
+        "OPERATION_FAILED",
+        "OVERLOADED",
+        "SECRET_MISSING",
+        "SECRET_NOT_GRANTED",
+        "SERVICE_STOPPING",
+    }
+)
 CONFLICT = "MERGE_CONFLICT"
 
 
@@ -33,3 +51,14 @@ def can_differ(builder: str, attempts: Sequence[Attempt], base: str) -> bool:
 def did_not_fit(attempt: Attempt | None) -> bool:
     """Whether the attempt was refused because it did not fit on the branch."""
     return attempt is not None and any(reason.code == CONFLICT for reason in attempt.reasons)
+
+
+def waiting_helps(reason: Reason) -> bool:
+    """Whether a fault of the machine may mend itself within seconds."""
+    return reason.code not in {
+        "MODEL_ACCESS_REFUSED",
+        "MODEL_NOT_FOUND",
+        "SANDBOX_UNAVAILABLE",
+        "SECRET_MISSING",
+        "SECRET_NOT_GRANTED",
+    }
