@@ -12,7 +12,7 @@ from pathlib import Path
 import pygit2
 from pygit2.enums import ObjectType
 
-from autopack.errors import InvalidInput, NotFound, Reason
+from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore import refs, trees
 from autopack.gitstore.disk import raise_if_full, reporting_full_disk
 from autopack.gitstore.files import write_files
@@ -58,11 +58,18 @@ class GitStore:
 
     @classmethod
     def open(cls, path: Path) -> "GitStore":
-        """Opens the store, which is made if there is nothing at `path`."""
+        """Opens the store, which is made if there is nothing at `path`.
+
+        Raises FailedPrecondition `STORE_DAMAGED`.
+        """
         if not path.exists():
             with reporting_full_disk():
                 _create(path)
-        return cls(open_repository(path), path)
+        try:
+            return cls(open_repository(path), path)
+        except pygit2.GitError as error:
+            fix = "move it away: it is made anew, and filled from the remote"
+            raise FailedPrecondition(Reason("STORE_DAMAGED", f"{path}: {error}", fix)) from None
 
     # Objects, by raw id where git's own data has them so.
 
@@ -73,6 +80,9 @@ class GitStore:
                 kind, data = self._objects.read(pygit2.Oid(raw=oid))
         except KeyError:
             raise _not_found(oid.hex()) from None
+        except pygit2.GitError as error:
+            found = f"object {oid.hex()} in {self.path}: {error}"
+            raise FailedPrecondition(Reason("OBJECT_DAMAGED", found, "git fsck shows what else is")) from None
         return int(kind), data
 
     def write_object(self, kind: int, data: bytes) -> bytes:

@@ -1,11 +1,11 @@
-"""pack_loose: many files become one, and nothing is lost."""
+"""maintain: many files become one, and nothing is lost."""
 
 import threading
 from pathlib import Path
 
 import pytest
 
-from autopack.gitstore.maintenance import pack_loose
+from autopack.gitstore.maintenance import maintain
 from autopack.gitstore.store import GitStore
 from autopack.testing.repositories import make_commit
 
@@ -25,18 +25,18 @@ def test_loose_objects_become_a_pack_and_stay_readable(store: GitStore) -> None:
     other = GitStore.open(store.path)
     assert other.has(commit)
 
-    assert pack_loose(store, at_least=1) == 6
+    assert maintain(store, at_least=1) == 6
     assert loose(store) == 0
     for place in (store, other, GitStore.open(store.path)):
         assert place.read(commit, "d/b") == b"2"
         assert place.read_blob(lonely) == b"no ref or tree has it"
-    assert pack_loose(store, at_least=1) == 0
+    assert maintain(store, at_least=1) == 0
 
 
 def test_few_objects_stay_as_they_are(store: GitStore) -> None:
     make_commit(store, {"a": b"1"})
 
-    assert pack_loose(store) == 0
+    assert maintain(store) == 0
     assert loose(store) == 3
 
 
@@ -61,8 +61,19 @@ def test_others_read_and_write_meanwhile(store: GitStore) -> None:
     for thread in threads:
         thread.start()
     for _ in range(2):
-        pack_loose(store, at_least=1)
+        maintain(store, at_least=1)
     done.set()
     for thread in threads:
         thread.join()
     assert faults == []
+
+
+def test_what_killed_transfers_left_is_removed_after_a_day(store: GitStore) -> None:
+    rest = store.path / "incoming-abc"
+    rest.mkdir()
+    (rest / "pack").touch()
+
+    maintain(store, clock=lambda: rest.stat().st_mtime + 86_000)
+    assert rest.exists()
+    maintain(store, clock=lambda: rest.stat().st_mtime + 87_000)
+    assert not rest.exists()

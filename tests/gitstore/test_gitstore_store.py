@@ -268,3 +268,18 @@ def test_a_store_that_nobody_has_any_more_is_closed_at_once(store: GitStore) -> 
     del other
 
     assert gone() is None
+
+
+def test_damaged_contents_are_never_returned(store: GitStore) -> None:
+    blob, other = store.write_blob(b"1"), store.write_blob(b"2")
+    place, wrong = (store.path / "objects" / oid[:2] / oid[2:] for oid in (blob, other))
+    place.chmod(0o644)
+    place.write_bytes(wrong.read_bytes())
+
+    with pytest.raises(FailedPrecondition, match="OBJECT_DAMAGED"):
+        GitStore.open(store.path).read_blob(blob)
+
+
+def test_a_directory_that_is_no_store_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FailedPrecondition, match="STORE_DAMAGED"):
+        GitStore.open(tmp_path)
