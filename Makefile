@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: setup demo test lint lock proto
+.PHONY: setup demo test lint breaking lock proto
 
 setup: .venv/installed
 
@@ -12,6 +12,7 @@ setup: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(PIP) install --no-deps --require-hashes -r requirements-test.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	.venv/bin/python -m compileall -q autopack *_svc
 	touch $@
 
 demo: setup
@@ -27,6 +28,10 @@ lint: setup
 	.venv/bin/lint-imports
 	.venv/bin/python protos/generate.py --check
 	.venv/bin/python protos/lint.py
+
+# Against what has landed: the remote's main where it is known, else the commit before.
+breaking: setup
+	.venv/bin/python protos/breaking.py --against "$$(git rev-parse -q --verify origin/main || git rev-parse -q --verify HEAD^ || git rev-parse HEAD)"
 
 proto: setup
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python protos/generate.py
