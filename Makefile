@@ -3,7 +3,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
 JOBS ?= 2
 
-.PHONY: setup demo test lint breaking lock proto
+.PHONY: setup demo test lint manifests breaking lock proto
 
 setup: .venv/installed
 
@@ -32,6 +32,11 @@ lint: setup
 # Against what has landed: the remote's main where it is known, else the commit before.
 breaking: setup
 	.venv/bin/python protos/breaking.py --against "$$(git rev-parse -q --verify origin/main || git rev-parse -q --verify HEAD^ || git rev-parse HEAD)"
+
+# Renders and validates all of deploy/, and compares it with the code.
+manifests: setup
+	.venv/bin/hadolint deploy/Dockerfile
+	.venv/bin/python -m pytest tests/deploy
 
 proto: setup
 	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python protos/generate.py
