@@ -81,6 +81,13 @@ class Objects:
         return store, stub, channel
 
 
+async def _unasked(self: object, request: Any, context: Any) -> Any:
+    raise AssertionError("the orchestrator does not ask this")
+
+
+UNASKED: Any = _unasked
+
+
 class BuilderDouble(builder_service_pb2_grpc.BuilderServiceServicer):
     def __init__(self, script: Script, objects: Objects) -> None:
         self.script, self.objects = script, objects
@@ -140,6 +147,8 @@ class BuilderDouble(builder_service_pb2_grpc.BuilderServiceServicer):
 
 
 class AuditorDouble(auditor_service_pb2_grpc.AuditorServiceServicer):
+    WaitAudit = CancelAudit = GetSarif = UNASKED
+
     def __init__(self, script: Script) -> None:
         self.script = script
 
@@ -149,6 +158,8 @@ class AuditorDouble(auditor_service_pb2_grpc.AuditorServiceServicer):
 
 
 class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
+    GetCapabilities = UNASKED
+
     def __init__(self, script: Script, objects: Objects) -> None:
         self.script, self.objects = script, objects
         self.running: dict[str, gate_service_pb2.StartGateRequest] = {}
@@ -194,6 +205,8 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
 
 
 class MemoryDouble(memory_service_pb2_grpc.MemoryServiceServicer):
+    ListEntries = StartIndex = StartTidy = WaitIndex = WaitTidy = UNASKED
+
     def __init__(self, script: Script) -> None:
         self.script = script
 

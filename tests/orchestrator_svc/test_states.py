@@ -1,5 +1,7 @@
 """The state machines of run, phase and attempt."""
 
+from typing import TypeVar
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +52,10 @@ def test_every_phase_that_has_not_ended_can_be_cancelled(state: PhaseState) -> N
     assert _allowed(state, PhaseState.CANCELLED) == (state not in ENDED_PHASES)
 
 
-def _allowed(old: PhaseState | AttemptState, new: PhaseState | AttemptState) -> bool:
+State = TypeVar("State", PhaseState, AttemptState)
+
+
+def _allowed(old: State, new: State) -> bool:
     try:
         check_transition(old, new)
     except FailedPrecondition:
