@@ -4,9 +4,12 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from autopack.sandbox.supervisor.descendants import signal_all
 
 CONTROLLERS = ("memory", "pids")
 _REMOVE_SECONDS = 5.0
@@ -194,4 +197,7 @@ class Cgroup:
                 except OSError:
                     if time.monotonic() > deadline:
                         raise
+                    # What was left behind is ours to end; a dead process stays until it is reaped.
+                    with contextlib.suppress(OSError):
+                        signal_all(self.processes(), signal.SIGKILL)
                     await asyncio.sleep(0.005)

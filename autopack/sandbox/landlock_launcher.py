@@ -18,7 +18,7 @@ from autopack.sandbox.identity import Identity
 from autopack.sandbox.landlock_processes import LandlockProcesses
 from autopack.sandbox.port import Command, Limits
 from autopack.sandbox.rlimits import resource_limits
-from autopack.sandbox.seccomp import programs, signal_filter
+from autopack.sandbox.seccomp import gate_filter, programs
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import remove_tree
 from autopack.sandbox.supervisor import kernel
@@ -49,8 +49,10 @@ class Configuration(TypedDict):
     network: bool
     identity: tuple[int, int] | None
     programs: list[bytes]
-    signal_gate: tuple[bytes, int] | None
-    """The filter that hands signalling calls to the supervisor, and the number of seccomp(2)."""
+    gate: tuple[bytes, int, dict[int, str]] | None
+    """Of a `GateFilter`, for commands of our own user."""
+    writable: list[str]
+    """Directories below which modes may be changed."""
     status: int
 
 
@@ -109,7 +111,8 @@ class LandlockLauncher:
             network=command.network,
             identity=(self._identity.uid, self._identity.gid) if self._identity.switched else None,
             programs=list(programs("internet" if command.network else "none", among_others=True)),
-            signal_gate=signal_filter() if self._shares_user_unscoped() else None,
+            gate=self._gate(),
+            writable=[str(path) for path in self._writable(reports)],
             status=processes.writer,
         )
         told = memory_file(marshal.dumps(dict(configuration)))
@@ -121,9 +124,14 @@ class LandlockLauncher:
         argv = [sys.executable, "-I", "-S", str(SUPERVISOR), str(told)]
         return Launch(argv, [told, processes.writer], processes, processes.exit_code, close)
 
-    def _shares_user_unscoped(self) -> bool:
-        """Whether nothing else keeps the command from signalling our own processes."""
-        return not self._identity.switched and self._containment.version < _SCOPES_SIGNALS
+    def _gate(self) -> tuple[bytes, int, dict[int, str]] | None:
+        if self._identity.switched:
+            return None
+        found = gate_filter(signals=self._containment.version < _SCOPES_SIGNALS)
+        return found.program, found.seccomp, found.calls
+
+    def _writable(self, reports: Path) -> tuple[Path, ...]:
+        return self._tree, self.home, self.temporary, reports
 
     def _fresh_directories(self) -> None:
         for path in (self.home, self.temporary):
@@ -137,12 +145,11 @@ class LandlockLauncher:
         system = self._containment.system
         programs_and_libraries = [*system.directories, *system.pythons, self._containment.shell]
         readable = [*system_files.settings(network), *_READABLE, *_READABLE_DIRECTORIES]
-        writable = [self._tree, self.home, self.temporary, reports]
         return [
             *((str(path), kernel.READ_AND_EXECUTE) for path in programs_and_libraries),
             *((str(path), kernel.READ) for path in readable),
             *((path, kernel.READ_FILE | kernel.WRITE_FILE) for path in _DEVICES),
-            *((str(path), kernel.FULL) for path in writable),
+            *((str(path), kernel.FULL) for path in self._writable(reports)),
         ]
 
     def _rlimits(self, limits: Limits, cgroup: Cgroup | None) -> list[tuple[int, int]]:

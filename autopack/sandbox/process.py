@@ -56,8 +56,8 @@ class Ended:
 
 Start = Callable[[int], Coroutine[None, None, subprocess.Popen[bytes]]]
 """Starts the process with the given descriptor as its output."""
-Watch = Callable[[], str | None]
-"""Called off the event loop again and again: the limit that has been exceeded, if any."""
+Watch = Callable[[bool], str | None]
+"""Called off the event loop again and again, and once when all has ended: the limit exceeded, if any."""
 
 
 async def run_process(start: Start, tree: ProcessTree, limits: Limits, watch: Watch) -> Ended:
@@ -146,7 +146,7 @@ class _Run:
                 await asyncio.wait((exited,), timeout=GRACE_SECONDS)
             elif self.limit is None:
                 # What the watch would have seen had the command lived a little longer.
-                self.limit = await asyncio.to_thread(watch)
+                self.limit = await asyncio.to_thread(watch, True)
         finally:
             timer.cancel()
             for task in (watching, over, exited):
@@ -158,7 +158,7 @@ class _Run:
         while True:
             await asyncio.sleep(pause)
             started = time.monotonic()
-            limit = await asyncio.to_thread(watch)
+            limit = await asyncio.to_thread(watch, False)
             if limit:
                 self._stop_for(limit)
                 return

@@ -4,6 +4,7 @@ import errno
 import os
 import platform
 import struct
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -31,6 +32,12 @@ _MISSING = ("clone3", "io_uring_enter", "io_uring_register", "io_uring_setup")
 # Where namespaces do not keep us apart: objects without a path, calls that reach other processes by number.
 _SHARED_OBJECTS = ("mq_open", "mq_unlink", "msgctl", "msgget", "semctl", "semget", "shmctl", "shmget")
 _F_SETOWN, _F_SETOWN_EX, _FIOSETOWN, _SIOCSPGRP = 8, 15, 0x8901, 0x8902
+_MODES = ("chmod", "fchmod", "fchmodat")
+_FCHMODAT2 = 452  # newer than the libseccomp of many systems
+_OWNERS_AND_ATTRIBUTES = (
+    *("chown", "fchown", "fchownat", "lchown"),
+    *("fremovexattr", "fsetxattr", "lremovexattr", "lsetxattr", "removexattr", "setxattr"),
+)
 _SIGNALS = ("kill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "tgkill", "tkill")
 
 _NEW_NAMESPACES = (
@@ -85,16 +92,40 @@ def programs(sockets: Sockets, *, among_others: bool) -> tuple[bytes, ...]:
     return tuple(program for program in (_compiled(rules), newest) if program is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class GateFilter:
+    """A filter that hands calls to a supervisor, and what that one must know of this architecture."""
+
+    program: bytes
+    seccomp: int
+    """The number of seccomp(2)."""
+    calls: dict[int, str]
+    """The calls handed over, by number."""
+
+
 @cache
-def signal_filter() -> tuple[bytes, int]:
-    """A program that leaves calls that signal to whoever listens, and the number of seccomp(2)."""
+def gate_filter(signals: bool) -> GateFilter:
+    """For commands of our own user: changes of modes are decided by the supervisor, and signals if asked to.
+
+    Changes of owners and of extended attributes, which need no path that may be written, are refused.
+    """
     import pyseccomp
 
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    for name in _SIGNALS:
-        rules.add_rule(pyseccomp.NOTIFY, name)
-    rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "pidfd_send_signal")
-    return _compiled(rules), pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "seccomp")
+    names = (*_MODES, *(_SIGNALS if signals else ()))
+    # Calls that this architecture lacks resolve to numbers below zero.
+    resolved = {pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, name): name for name in names}
+    calls = {number: name for number, name in resolved.items() if number >= 0}
+    if platform.machine() in _SHARED_NUMBERS:
+        calls[_FCHMODAT2] = "fchmodat2"
+    for number in calls:
+        rules.add_rule(pyseccomp.NOTIFY, number)
+    for name in _OWNERS_AND_ATTRIBUTES:
+        rules.add_rule(pyseccomp.ERRNO(errno.EPERM), name)
+    if signals:
+        rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "pidfd_send_signal")
+    seccomp = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "seccomp")
+    return GateFilter(_compiled(rules), seccomp, calls)
 
 
 def _add_rules_against_neighbours(rules: Any, seccomp: Any) -> None:

@@ -53,12 +53,12 @@ def find_system_files() -> SystemFiles:
             links.append((name, os.readlink(path)))
         elif path.is_dir():
             directories.append(path)
-    prefixes = dict.fromkeys(
-        Path(prefix).resolve()
-        for prefix in (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)
-    )
+    # Both as they are named and where they are, should there be links on the way.
+    named = [Path(prefix) for prefix in (sys.base_prefix, sys.base_exec_prefix, sys.prefix, sys.exec_prefix)]
     pythons = tuple(
-        prefix for prefix in prefixes if not any(prefix.is_relative_to(known) for known in directories)
+        prefix
+        for prefix in dict.fromkeys((*named, *(prefix.resolve() for prefix in named)))
+        if not any(prefix.is_relative_to(known) for known in directories)
     )
     programs = os.path.dirname(sys.executable)
     search_path = f"{programs}:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"

@@ -114,20 +114,26 @@ class ContainedWorkspace:
         """Run to the end or to a limit; afterwards no process of it is left."""
         check_command(command)
         async with self._lock:
-            for target in command.read_only:
-                if PurePosixPath(target).is_relative_to(self._root):
-                    self._mounted.add(str(PurePosixPath(target).relative_to(self._root)))
-            reports = await finish(asyncio.to_thread(self._fresh_reports))
-            cgroup = await self._make_cgroup(limits)
             try:
-                launch = await self._launcher.prepare(command, limits, cgroup, reports)
-                try:
-                    return await self._run(launch, limits, cgroup, reports)
-                finally:
-                    launch.close()
+                return await self._run_alone(command, limits)
+            except (OSError, TimeoutError) as error:
+                raise _failed(f"the command could not be run or ended: {error!r}") from error
+
+    async def _run_alone(self, command: Command, limits: Limits) -> Result:
+        for target in command.read_only:
+            if PurePosixPath(target).is_relative_to(self._root):
+                self._mounted.add(str(PurePosixPath(target).relative_to(self._root)))
+        reports = await finish(asyncio.to_thread(self._fresh_reports))
+        cgroup = await self._make_cgroup(limits)
+        try:
+            launch = await self._launcher.prepare(command, limits, cgroup, reports)
+            try:
+                return await self._run(launch, limits, cgroup, reports)
             finally:
-                if cgroup is not None:
-                    await finish(cgroup.remove())
+                launch.close()
+        finally:
+            if cgroup is not None:
+                await finish(cgroup.remove())
 
     async def read_report(self, name: str, limit: int) -> bytes | None:
         """A file that the last command wrote in $AUTOPACK_REPORTS."""
@@ -151,8 +157,8 @@ class ContainedWorkspace:
             running.append(process.pid)
             return process
 
-        def watch() -> str | None:
-            members = launch.processes.members(running[0]) if running else []
+        def watch(ended: bool) -> str | None:
+            members = launch.processes.members(running[0]) if running and not ended else []
             if cgroup is not None and cgroup.limits_memory:
                 if cgroup.memory_exceeded():
                     return "memory"
@@ -168,14 +174,8 @@ class ContainedWorkspace:
         ended = await run_process(start, launch.processes, limits, watch)
         code = launch.exit_code(ended)
         if code is None and ended.limit is None:
-            raise Unavailable(
-                Reason(
-                    "SANDBOX_FAILED",
-                    "the sandbox could not start the command: "
-                    + (ended.output.decode(errors="replace").strip()[-500:] or f"status {ended.status}"),
-                    "run `autopack doctor`",
-                )
-            )
+            said = ended.output.decode(errors="replace").strip()[-500:] or f"status {ended.status}"
+            raise _failed(f"the sandbox could not start the command: {said}")
         number = code - 128 if code is not None and 128 < code < 128 + signal.NSIG else None
         limit = ended.limit or _limit_of_signal(number)
         if limit is None and code and cgroup is not None and cgroup.processes_exceeded():
@@ -195,12 +195,7 @@ class ContainedWorkspace:
         if not self._site.parents:
             return None
         memory, processes = limits.memory_mb * MEGABYTE, limits.processes + _CGROUP_EXTRA_PROCESSES
-        try:
-            return await acquire(lambda: Cgroup(self._site, memory, processes), Cgroup.discard)
-        except OSError as error:
-            raise Unavailable(
-                Reason("SANDBOX_FAILED", f"no control group could be made: {error}", "run `autopack doctor`")
-            ) from error
+        return await acquire(lambda: Cgroup(self._site, memory, processes), Cgroup.discard)
 
     def _fresh_reports(self) -> Path:
         if self._reports is not None:
@@ -236,6 +231,10 @@ class ContainedWorkspace:
             os.chmod(root + b"/" + relative, 0o600)
         with open(os.open(root + b"/" + relative, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
             return file.read(limit)
+
+
+def _failed(message: str) -> Unavailable:
+    return Unavailable(Reason("SANDBOX_FAILED", message, "run `autopack doctor`"))
 
 
 def check_command(command: Command) -> None:

@@ -81,6 +81,40 @@ async def test_nothing_outside_can_be_written(run: Run, base: Path, secret: Path
     assert text(secret) == "the secret of the host"
 
 
+async def test_modes_outside_cannot_be_changed(run: Run, secret: Path) -> None:
+    mode = os.lstat(secret).st_mode
+    environment = os.path.join(sys.prefix, "pyvenv.cfg")
+    code = (
+        "import os\n"
+        f'paths = ["{secret}", "{environment}", "{secret.parent}"]\n'
+        'os.symlink(paths[0], "to-secret")\n'
+        'for path in [*paths, "to-secret"]:\n'
+        "  for change in (lambda: os.chmod(path, 0o777), lambda: os.chown(path, -1, os.getgid()),\n"
+        '    lambda: os.setxattr(path, b"user.x", b"x"),\n'
+        "    lambda: os.fchmod(os.open(path, os.O_RDONLY), 0o777)):\n"
+        '    try: change(); print("CHANGED", path)\n'
+        "    except OSError: pass"
+    )
+    assert (await run(python(code))).output == b""
+    assert os.lstat(secret).st_mode == mode
+
+
+async def test_modes_inside_can_be_changed(run: Run) -> None:
+    code = (
+        "import os, tempfile\n"
+        'os.chmod("README", 0o600); os.chmod(os.path.abspath("run.sh"), 0o700)\n'
+        'directory = os.open("package", os.O_RDONLY); os.chmod("module.py", 0o640, dir_fd=directory)\n'
+        'os.symlink("run.sh", "l"); os.chmod("l", 0o711)\n'
+        "f = tempfile.TemporaryFile(); os.fchmod(f.fileno(), 0o604)\n"
+        "assert os.fstat(f.fileno()).st_mode & 7 == 4\n"
+        'try: os.chmod("missing", 0)\nexcept FileNotFoundError: print("missing")'
+    )
+    result = await run(
+        python(code) + "; chmod +x package/module.py; stat -c %a README run.sh package/module.py"
+    )
+    assert result.output == b"missing\n600\n711\n751\n"
+
+
 async def test_variables_and_arguments_of_others_cannot_be_read(run: Run) -> None:
     marker = "argument-of-another-process"
     with running_outside(marker, {"SECRET": "variable-of-another-process"}):

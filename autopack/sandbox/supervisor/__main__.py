@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autopack.sandbox.landlock_launcher import Configuration
     from autopack.sandbox.supervisor import kernel
     from autopack.sandbox.supervisor.descendants import descendants, signal_all
-    from autopack.sandbox.supervisor.signal_gate import SignalGate
+    from autopack.sandbox.supervisor.gate import Gate
 else:  # an executed directory finds its modules beside it
     import kernel
     from descendants import descendants, signal_all
@@ -46,8 +46,8 @@ def main() -> None:
         os._exit(_SETUP_FAILED)
     os.close(error)
     gate = None
-    if configuration["signal_gate"] is not None and (listener := os.read(errors, 16)).isdigit():
-        gate = _open_gate(child, int(listener))
+    if configuration["gate"] is not None and (listener := os.read(errors, 16)).isdigit():
+        gate = _open_gate(child, int(listener), configuration)
     kernel.hide_memory()
     os.close(tell)
     status = _wait_for(child) if gate is None else _wait_and_answer(child, gate)
@@ -84,8 +84,9 @@ def _become_command(configuration: "Configuration", error: int, told: int) -> No
     os.close(ruleset)
     for program in configuration["programs"]:
         kernel.install_filter(program)
-    if configuration["signal_gate"] is not None:
-        listener = kernel.install_listening_filter(*configuration["signal_gate"])
+    if configuration["gate"] is not None:
+        program, call, _ = configuration["gate"]
+        listener = kernel.install_listening_filter(program, call)
         os.write(error, str(listener).encode())
         os.read(told, 1)  # until the supervisor has its own descriptor of it
         os.close(listener)
@@ -100,14 +101,15 @@ def _wait_for(child: int) -> int | None:
     return None
 
 
-def _open_gate(child: int, listener: int) -> "SignalGate":
-    if not TYPE_CHECKING:  # costs time that most commands need not spend
-        from signal_gate import SignalGate
-    return SignalGate(child, listener)
+def _open_gate(child: int, listener: int, configuration: "Configuration") -> "Gate":
+    if not TYPE_CHECKING:  # costs time that commands of another user need not spend
+        from gate import Gate
+    assert configuration["gate"] is not None
+    return Gate(child, listener, configuration["gate"][2], configuration["writable"])
 
 
-def _wait_and_answer(child: int, gate: "SignalGate") -> int | None:
-    """Like `_wait_for`, deciding meanwhile which signals the command may send."""
+def _wait_and_answer(child: int, gate: "Gate") -> int | None:
+    """Like `_wait_for`, deciding meanwhile what comes to the gate."""
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer)
     for number in (signal.SIGCHLD, signal.SIGTERM):
