@@ -129,8 +129,6 @@ class BubblewrapLauncher:
         yield from ("--ro-bind", str(self._view.etc), "/etc")
         for directory in self._view.settings:
             yield from ("--ro-bind", str(directory), str(directory))
-        for path, source in self._view.pythons.items():
-            yield from ("--ro-bind", str(source), path)
         yield from ("--proc", "/proc", "--dev", "/dev")
         # The sandbox's first process says how the command ended: nobody inside may write its memory.
         yield from ("--perms", "0555", "--size", "4096", "--tmpfs", "/proc/1", "--remount-ro", "/proc/1")
@@ -143,6 +141,9 @@ class BubblewrapLauncher:
             (half // 2, "0700", HOME),
         ):
             yield from ("--size", str(size), "--perms", mode, "--tmpfs", path)
+        # After /tmp, which may be where Autopack was cloned to.
+        for path, source in self._view.pythons.items():
+            yield from ("--ro-bind", str(source), path)
         yield from ("--remount-ro", "/dev", "--symlink", "../tmp", "/var/tmp")
         yield from ("--bind", str(reports), REPORTS)
         yield from self._mount
