@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
+
+EVERYWHERE = ("0.0.0.0:", "[::]:")
+"""Hosts that a server listens on and that no client can dial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +55,27 @@ class Config:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Config":
-        """The settings that the environment gives; names as in docs/SETTINGS.md."""
+        """The settings that the environment gives; names as in docs/SETTINGS.md.
+
+        Raises InvalidInput `SETTING_INVALID`.
+        """
+        address = environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051")
+        git_address = environ.get("AUTOPACK_GIT_ADDRESS", "")
+        if not git_address and address.startswith(EVERYWHERE):
+            found = f"AUTOPACK_GIT_ADDRESS is not set, and nobody can dial {address}"
+            fix = "Give the HOST:PORT by which the other services reach this orchestrator."
+            raise InvalidInput(Reason("SETTING_INVALID", found, fix))
         directory = Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/orchestrator"))
         spans = environ.get("AUTOPACK_SPANS")
         return cls(
             directory=directory,
-            address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
+            address=address,
             builder_address=environ.get("AUTOPACK_BUILDER_ADDRESS", "dns:///builder:50051"),
             auditor_address=environ.get("AUTOPACK_AUDITOR_ADDRESS", "dns:///auditor:50051"),
             gate_address=environ.get("AUTOPACK_GATE_ADDRESS", "dns:///gate:50051"),
             memory_address=environ.get("AUTOPACK_MEMORY_ADDRESS", "dns:///memory:50051"),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
-            git_address=environ.get("AUTOPACK_GIT_ADDRESS", ""),
+            git_address=git_address,
             executor_id=environ.get("AUTOPACK_EXECUTOR_ID") or environ.get("HOSTNAME", "local"),
             concurrent_runs=int(environ.get("AUTOPACK_CONCURRENT_RUNS", "16")),
             window=int(environ.get("AUTOPACK_WINDOW", "16")),

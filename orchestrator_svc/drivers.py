@@ -177,7 +177,8 @@ class Drivers:
         steps.trace.run_ended(run, state, self.clock())
         if state is RunState.SUCCEEDED and plan.landing == plan_pb2.LANDING_FAST_FORWARD:
             self.index_soon(steps.project, run.head)
-        await self.remember(await self.rows.get(run.run_id, self.clock()), plan, steps.project)
+        with steps.trace.whole():
+            await self.remember(await self.rows.get(run.run_id, self.clock()), plan, steps.project)
 
     async def _move(self, steps: Steps, state: RunState, reasons: tuple[Reason, ...], message: str) -> None:
         await self.rows.database.transaction(

@@ -67,6 +67,12 @@ class RunTrace:
         with serving_as(SERVICE), parent, span(_STEPS[type(action)], attributes):
             yield
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Around what concerns the run and no phase of it."""
+        with serving_as(SERVICE), trace_parent(self.trace_id, self.root):
+            yield
+
     def phase_ended(
         self, phase: Phase, state: PhaseState, end_time: float, reasons: tuple[Reason, ...], commit: str = ""
     ) -> None:

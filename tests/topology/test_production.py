@@ -126,6 +126,7 @@ def test_services_call_each_other_along_the_flow_and_nowhere_else(demo: Demo) ->
         (names.BUILD_SPAN, "autopack.api.builder.v1.BuilderService/StartBuild", "builder_svc"),
         (names.JUDGE_SPAN, "autopack.api.auditor.v1.AuditorService/StartAudit", "auditor_svc"),
         (names.JUDGE_SPAN, "autopack.api.gate.v1.GateService/StartGate", "gate_svc"),
+        (names.RUN_SPAN, "autopack.api.memory.v1.MemoryService/RecordRun", "memory_svc"),
     ],
 )
 def test_each_step_of_a_phase_is_one_call_with_a_span_at_both_ends(
