@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -224,10 +225,10 @@ class Control:
                 idle = run.state is RunState.RUNNING and run.reasons and not run.driven
                 if run.state is not RunState.RUNNING or idle:
                     return
-                try:
-                    await asyncio.wait_for(changed.wait(), POLL_SECONDS)
-                except TimeoutError:
-                    continue
+                # Not `wait_for`, which swallows a cancellation that comes together with the event.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await changed.wait()
         finally:
             self.notifier.forget(run_id, changed)
 

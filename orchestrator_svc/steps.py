@@ -501,7 +501,8 @@ def _again(attempt: Attempt) -> str:
 
 async def _quietly(cancelling: Awaitable[object]) -> None:
     try:
-        await asyncio.wait_for(cancelling, CANCEL_SECONDS)
+        async with asyncio.timeout(CANCEL_SECONDS):
+            await cancelling
     except (AutopackError, TimeoutError) as error:
         log.warning("could not cancel: %s", error)
 

@@ -40,5 +40,7 @@ class Survivors:
             except AutopackError as error:
                 log.warning("could not look for undriven runs: %s", error)
             self.control.drivers.room.clear()
+            # Not `wait_for`, which swallows a cancellation that comes together with the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.control.drivers.room.wait(), self.seconds)
+                async with asyncio.timeout(self.seconds):
+                    await self.control.drivers.room.wait()
