@@ -284,13 +284,14 @@ def recall(
 def trace(
     run: RunId,
     otlp: Annotated[str, typer.Option("--otlp", metavar="ENDPOINT", help="Send it there by OTLP/gRPC.")] = "",
+    calls: Annotated[bool, typer.Option("--calls", help="Also every call between services.")] = False,
     server: Server = "",
     json: Json = False,
 ) -> int:
     """Show a run's trace as a waterfall."""
     from autopack.cli.commands import trace as command
 
-    return command.trace(run, otlp, server, json)
+    return command.trace(run, otlp, calls, server, json)
 
 
 @app.command()

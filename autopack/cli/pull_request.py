@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from autopack.api.orchestrator.v1 import run_pb2
-from autopack.cli.repository import git, remote_url
+from autopack.cli.repository import remote_url
 
 _REMOTE = re.compile(r"(?:https?://(?:[^/@]*@)?|ssh://git@|git@)([^/:]+)(?::\d+)?[/:](.+?)(?:\.git)?/?")
 
@@ -14,17 +14,14 @@ _REMOTE = re.compile(r"(?:https?://(?:[^/@]*@)?|ssh://git@|git@)([^/:]+)(?::\d+)
 def pull_request_lines(run: run_pb2.Run, directory: Path | None) -> list[str]:
     """Shell lines for the repository at `directory`; None: the current one."""
     branch = f"autopack/{run.run_id}"
-    at = ["git", "-C", str(directory)] if directory and directory != Path() else ["git"]
-    lines = [
-        shlex.join([*at, "log", "--oneline", f"{run.base[:10]}..{branch}"]),
-        shlex.join([*at, "push", "origin", branch]),
-    ]
-    return [
-        *lines,
-        pull_request_line(
-            branch, remote_url(directory) if directory else git(Path(), "remote", "get-url", "origin")
-        ),
-    ]
+    elsewhere = directory is not None and directory != Path()
+    at = ["git", "-C", str(directory)] if elsewhere else ["git"]
+    remote = remote_url(directory or Path())
+    lines = [shlex.join([*at, "log", "--oneline", f"{run.base[:10]}..{branch}"])]
+    if not remote:
+        lines.append(shlex.join([*at, "remote", "add", "origin", "URL"]))
+    lines.append(shlex.join([*at, "push", "origin", branch]))
+    return [*lines, pull_request_line(branch, remote)]
 
 
 def pull_request_line(branch: str, remote: str) -> str:

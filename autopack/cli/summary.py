@@ -39,7 +39,7 @@ def print_run(run: run_pb2.Run, server: str = "", repo: str = "") -> None:
         name = phase_state(phase)
         attempts = f"{len(phase.attempts)} attempts" if len(phase.attempts) > 1 else ""
         table.add_row(
-            f"  {phase.slot}",
+            f"  {phase.slot or '-'}",
             neutralise(phase.phase_id, True),
             Text(name, style_of(name)),
             phase.commit[:SHORT],
@@ -89,9 +89,10 @@ def _print_next(run: run_pb2.Run, server: str, repo: str) -> None:
     for phase in failed[:2]:
         if any(attempt.change for attempt in phase.attempts):
             lines.append(command_line("diff", run.run_id, phase.phase_id, server=server))
-    if run.state == run_pb2.RUN_STATE_RUNNING:
+    if run.state == run_pb2.RUN_STATE_RUNNING and not run.driven:
         lines.append(command_line("resume", run.run_id, server=server))
-    if run.head and run.head != run.base:
+    ended = run.state not in (run_pb2.RUN_STATE_RUNNING, run_pb2.RUN_STATE_WAITING_APPROVAL)
+    if ended and run.head and run.head != run.base:
         lines += pull_request_lines(run, Path(repo) if repo and "://" not in repo else None)
     lines.append(command_line("show", run.run_id, "--json", server=server))
     lines.append(command_line("trace", run.run_id, server=server))
@@ -120,5 +121,5 @@ def print_attempts(run: run_pb2.Run) -> None:
 def print_diff(diff: str) -> None:
     """A unified diff, in colours on a terminal, harmless anywhere."""
     styles = {"+": "green", "-": "red", "@": "cyan"}
-    for line in neutralise(diff).split("\n"):
+    for line in neutralise(diff).removesuffix("\n").split("\n"):
         output().print(Text(line, styles.get(line[:1], "")), soft_wrap=True)

@@ -4,40 +4,56 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from autopack.api.orchestrator.v1 import run_pb2
 from autopack.cli.terminal import neutralise, output
 from autopack.telemetry import names
 
-BAR_WIDTH = 32
+BAR_WIDTH = 24
 MAXIMUM_DEPTH = 40
 _TOLD = (names.PHASE_ID, names.CHECK_NAME, names.ANALYZER, names.BUILDER_KIND, names.VERDICT, names.REASON)
 """Attributes worth a word beside the name."""
 
 
-def print_waterfall(spans: Sequence[run_pb2.Span]) -> None:
-    """All spans, on standard output."""
+def print_waterfall(spans: Sequence[run_pb2.Span], calls: bool) -> None:
+    """Spans on standard output; those of calls between services only if asked for."""
     if not spans:
         output().print("no spans were kept of this run")
         return
+    shown = spans if calls else without_calls(spans)
     begin = min(span.start_time_unix_nano for span in spans)
     end = max(span.end_time_unix_nano for span in spans)
-    table = Table(box=None, pad_edge=False)
-    for heading in ("span", "service", "", "ms"):
-        table.add_column(heading, justify="right" if heading == "ms" else "left", no_wrap=True)
-    for depth, span in in_tree_order(spans):
-        style = "red" if span.status == "ERROR" else ""
-        name = Text("  " * min(depth, MAXIMUM_DEPTH) + _short(span.name), style)
-        told = " ".join(filter(None, (_attribute(span, key) for key in _TOLD)))
-        name.append(f" {neutralise(told, True)}" if told else "", "dim")
+    for depth, span in in_tree_order(shown):
         milliseconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
-        table.add_row(
-            name, Text(neutralise(span.service, True), "dim"), bar(span, begin, end), f"{milliseconds:.1f}"
+        line = Text(f"{bar(span, begin, end)} {milliseconds:9.1f} ms ", no_wrap=True, overflow="ellipsis")
+        line.append(f"{neutralise(span.service, True):17}", "dim")
+        line.append(
+            "  " * min(depth, MAXIMUM_DEPTH) + _short(span.name), "red" if span.status == "ERROR" else ""
         )
-    output().print(table)
-    output().print(Text(f"{len(spans)} spans, {(end - begin) / 1e9:.2f} s, trace {spans[0].trace_id}", "dim"))
+        told = " ".join(filter(None, (_attribute(span, key) for key in _TOLD)))
+        line.append(f" {neutralise(told, True)}" if told else "", "dim")
+        output().print(line)
+    hidden = (
+        f" ({len(spans) - len(shown)} of calls between services: --calls)" if len(shown) < len(spans) else ""
+    )
+    seconds = (end - begin) / 1e9
+    output().print(Text(f"{len(spans)} spans{hidden}, {seconds:.2f} s, trace {spans[0].trace_id}", "dim"))
+
+
+def without_calls(spans: Sequence[run_pb2.Span]) -> list[run_pb2.Span]:
+    """The spans but those of calls; what a call led to is below what made the call."""
+    calls = {span.span_id: span.parent_span_id for span in spans if "/" in span.name}
+    kept = []
+    for span in spans:
+        if span.span_id in calls:
+            continue
+        copy = run_pb2.Span()
+        copy.CopyFrom(span)
+        for _ in range(MAXIMUM_DEPTH):
+            copy.parent_span_id = calls.get(copy.parent_span_id, copy.parent_span_id)
+        kept.append(copy)
+    return kept
 
 
 def in_tree_order(spans: Sequence[run_pb2.Span]) -> Iterable[tuple[int, run_pb2.Span]]:

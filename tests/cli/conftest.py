@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
+import yaml
 
 from autopack.cli.__main__ import execute
 
@@ -49,22 +52,26 @@ class Autopack:
     environ: Mapping[str, str]
 
     def __call__(self, *arguments: str, stdin: str | None = None, **environ: str) -> Ended:
-        process = self.start(*arguments, **environ)
+        process = self.start(*arguments, environ=environ)
         stdout, stderr = process.communicate(
             None if stdin is None else stdin.encode(), timeout=COMMAND_SECONDS
         )
         return Ended(process.returncode, stdout.decode(), stderr.decode())
 
-    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[bytes]:
-        """Starts a command and does not wait for it."""
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", "autopack.cli", *arguments],
-            cwd=self.directory,
-            env={**self.environ, **environ},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+    def start(
+        self, *arguments: str, log: Path | None = None, environ: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.Popen[bytes]:
+        """Starts a command and does not wait for it; its output goes to pipes, or to a file."""
+        with ExitStack() as files:
+            output = files.enter_context(log.open("wb")) if log else subprocess.PIPE
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "autopack.cli", *arguments],
+                cwd=self.directory,
+                env={**self.environ, **environ},
+                stdin=subprocess.DEVNULL if log else subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+            )
 
     def processes(self) -> list[int]:
         """Processes that belong to this home's all-in-one."""
@@ -119,14 +126,68 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """An empty repository on branch main."""
-    path = tmp_path / "repository"
+def new_repository(path: Path, files: Mapping[str, str] | None = None) -> Repository:
+    """A repository on branch main, with one commit where files are given."""
     path.mkdir()
     found = Repository(path)
     found.git("init", "-q", "-b", "main")
+    if files:
+        found.commit(files, "first")
     return found
+
+
+@pytest.fixture(scope="session")
+def make_repository() -> Callable[..., Repository]:
+    """`new_repository`, for more than one."""
+    return new_repository
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """An empty repository on branch main."""
+    return new_repository(tmp_path / "repository")
+
+
+@dataclass(frozen=True)
+class World:
+    """A repository, the command in it, and an all-in-one that stays."""
+
+    directory: Path
+    repository: Repository
+    autopack: Autopack
+
+    def plan(self, *phases: Mapping[str, Any], **more: Any) -> Path:
+        """Writes a plan of these phases into a file of its own."""
+        path = self.directory / f"plan-{len(list(self.directory.glob('plan-*')))}.yaml"
+        path.write_text(
+            yaml.safe_dump({"version": 1, "name": "n", "base": "main", "phases": list(phases), **more})
+        )
+        return path
+
+    def run(self, run_id: str, *phases: Mapping[str, Any], **more: Any) -> Ended:
+        """Runs a plan of these phases."""
+        return self.autopack("run", str(self.plan(*phases, **more)), "--run-id", run_id, "--json")
+
+
+@pytest.fixture(scope="session")
+def make_world(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Callable[..., Any]:
+    """A context manager that makes a World of a project's files; at its end no process is left."""
+
+    @contextmanager
+    def make(files: Mapping[str, str]) -> Iterator[World]:
+        directory = tmp_path_factory.mktemp("world")
+        found = new_repository(directory / "repository", files)
+        command = new_autopack(found, directory / "home", bytecode)
+        server = command.start("serve", "all", log=directory / "server.log")
+        try:
+            wait_until(lambda: len(command.sockets()) == 6, 120)
+            yield World(directory, found, command)
+        finally:
+            server.terminate()
+            code = server.wait(60)
+        assert (code, command.processes(), command.sockets()) == (0, [], [])
+
+    return make
 
 
 @pytest.fixture
@@ -162,17 +223,21 @@ def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("bytecode")
 
 
-@pytest.fixture
-def autopack(tmp_path: Path, repository: Repository, bytecode: Path) -> Iterator[Autopack]:
-    """The command, run in the repository with a fresh home; no process of its host outlives the test."""
-    home = tmp_path / "home"
+def new_autopack(repository: Repository, home: Path, bytecode: Path) -> Autopack:
+    """The command, run in the repository with a home of its own."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AUTOPACK_", "OTEL_"))}
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     own = {"AUTOPACK_HOME": str(home), "PYTHONPYCACHEPREFIX": str(bytecode)}
-    command = Autopack(repository.path, home, {**kept, **GIT_IDENTITY, **own})
+    return Autopack(repository.path, home, {**kept, **GIT_IDENTITY, **own})
+
+
+@pytest.fixture
+def autopack(tmp_path: Path, repository: Repository, bytecode: Path) -> Iterator[Autopack]:
+    """The command, run in the repository with a fresh home; no process of its host outlives the test."""
+    command = new_autopack(repository, tmp_path / "home", bytecode)
     yield command
     left = command.processes()
     for process in left:
         os.kill(process, signal.SIGKILL)
-    log = home / "host.log"
+    log = command.home / "host.log"
     assert not left, log.read_text()[-4000:] if log.exists() else "no log"

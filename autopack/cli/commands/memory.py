@@ -12,6 +12,7 @@ from autopack.errors import Reason, Unavailable
 if TYPE_CHECKING:
     from autopack.api.memory.v1.memory_pb2 import Index
     from autopack.api.memory.v1.memory_service_pb2 import RecallResponse
+    from autopack.api.orchestrator.v1.orchestrator_service_pb2 import ImportRevisionsResponse
     from autopack.api.orchestrator.v1.run_pb2 import Run
 
 TIDY_SECONDS = 600.0
@@ -74,26 +75,14 @@ def index(rebuild: bool, repo: Path, as_json: bool) -> int:
     """Brings the index up to the ledgers at HEAD."""
     session = Session(start=("orchestrator", "memory"))
     from autopack.api.memory.v1 import memory_pb2
-    from autopack.api.memory.v1 import memory_service_pb2 as messages
     from autopack.cli.driving import in_session
-    from autopack.cli.importing import bring, patiently
+    from autopack.cli.importing import bring
     from autopack.cli.terminal import output
-    from autopack.rpc.errors import call, reasons_from_proto
+    from autopack.rpc.errors import reasons_from_proto
 
     async def work(session: Session) -> "tuple[Index, str]":
         brought = await bring(session, str(repo), ["HEAD"])
-        stub = await session.memory()
-        request = messages.StartIndexRequest(
-            request_id=f"index/{uuid.uuid4()}",
-            project_id=brought.project_id,
-            commit=brought.commits[0],
-            rebuild=rebuild,
-            git_address=brought.git_address,
-        )
-        await call(stub.StartIndex(request))
-        wait = messages.WaitIndexRequest(request_id=request.request_id)
-        result = (await patiently(lambda: stub.WaitIndex(wait, timeout=WAIT_SECONDS))).index
-        return result, brought.commits[0]
+        return await _index(session, brought, f"index/{uuid.uuid4()}", rebuild), brought.commits[0]
 
     result, commit = in_session(session, work)
     if result.state != memory_pb2.WORK_STATE_SUCCEEDED:
@@ -108,6 +97,26 @@ def index(rebuild: bool, repo: Path, as_json: bool) -> int:
     return outcome.DONE
 
 
+async def _index(
+    session: Session, brought: "ImportRevisionsResponse", request_id: str, rebuild: bool
+) -> "Index":
+    from autopack.api.memory.v1 import memory_service_pb2 as messages
+    from autopack.cli.importing import patiently
+    from autopack.rpc.errors import call
+
+    stub = await session.memory()
+    request = messages.StartIndexRequest(
+        request_id=request_id,
+        project_id=brought.project_id,
+        commit=brought.commits[0],
+        rebuild=rebuild,
+        git_address=brought.git_address,
+    )
+    await call(stub.StartIndex(request))
+    wait = messages.WaitIndexRequest(request_id=request_id)
+    return (await patiently(lambda: stub.WaitIndex(wait, timeout=WAIT_SECONDS))).index
+
+
 def recall(query: str, repo: Path, pending: bool, as_json: bool) -> int:
     """Finds passages, best first."""
     session = Session(start=("orchestrator", "memory"))
@@ -118,10 +127,13 @@ def recall(query: str, repo: Path, pending: bool, as_json: bool) -> int:
     from autopack.cli.driving import in_session
     from autopack.cli.importing import bring
     from autopack.cli.terminal import neutralise, output
-    from autopack.rpc.errors import call
+    from autopack.rpc.errors import call, reasons_from_proto
 
     async def work(session: Session) -> "RecallResponse":
         brought = await bring(session, str(repo), ["HEAD"])
+        # By difference, and nothing where this commit is in the index already.
+        indexed = await _index(session, brought, f"{brought.project_id}/{brought.commits[0]}/index", False)
+        outcome.print_reasons(reasons_from_proto(indexed.reasons), "note")
         request = messages.RecallRequest(project_id=brought.project_id, query=query, include_pending=pending)
         return await call((await session.memory()).Recall(request, timeout=WAIT_SECONDS))
 
@@ -136,5 +148,7 @@ def recall(query: str, repo: Path, pending: bool, as_json: bool) -> int:
         output().print(line)
         output().print(Text(neutralise(hit.text)))
     if not hits:
-        output().print("nothing is known about that; `autopack index` brings the ledgers in")
+        output().print(
+            "nothing is known about that; `autopack tidy --execute` brings merged runs into the ledgers"
+        )
     return outcome.DONE

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from autopack.api.orchestrator.v1.run_pb2 import Span
 
 
-def trace(run_id: str, otlp: str, server: str, as_json: bool) -> int:
+def trace(run_id: str, otlp: str, calls: bool, server: str, as_json: bool) -> int:
     """Prints the spans as a waterfall, or sends them to a collector."""
     session = Session(server, start=("orchestrator",))
     import grpc
@@ -40,5 +40,5 @@ def trace(run_id: str, otlp: str, server: str, as_json: bool) -> int:
 
         output().print(f"sent {len(spans)} spans to {otlp}")
     else:
-        print_waterfall(spans)
+        print_waterfall(spans, calls)
     return outcome.DONE
