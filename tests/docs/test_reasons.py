@@ -89,10 +89,9 @@ def _codes() -> set[str]:
     trees = list(_trees())
     makers = _makers(trees)
     constants: dict[str, str] = {}
-    for tree in trees:
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                constants |= {_name(target): str(node.value.value) for target in node.targets}
+    for statement in (statement for tree in trees for statement in tree.body):
+        if isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant):
+            constants |= {_name(target): str(statement.value.value) for target in statement.targets}
     found = set(TOO_LARGE)
     for tree in trees:
         for node in ast.walk(tree):
