@@ -27,6 +27,8 @@ class Config:
     """SQLAlchemy URL; empty: SQLite in the directory."""
     git_address: str = ""
     """Where other services reach its GitService; empty: its own address."""
+    credentials: Path | None = None
+    """Directory with a file for each credential that a repository may name."""
     executor_id: str = "local"
     """Unique among the orchestrators on one database."""
     drive_at_start: bool = True
@@ -67,6 +69,7 @@ class Config:
             raise InvalidInput(Reason("SETTING_INVALID", found, fix))
         directory = Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/orchestrator"))
         spans = environ.get("AUTOPACK_SPANS")
+        credentials = environ.get("AUTOPACK_CREDENTIALS")
         return cls(
             directory=directory,
             address=address,
@@ -76,6 +79,7 @@ class Config:
             memory_address=environ.get("AUTOPACK_MEMORY_ADDRESS", "dns:///memory:50051"),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
             git_address=git_address,
+            credentials=Path(credentials) if credentials else None,
             executor_id=environ.get("AUTOPACK_EXECUTOR_ID") or environ.get("HOSTNAME", "local"),
             concurrent_runs=int(environ.get("AUTOPACK_CONCURRENT_RUNS", "16")),
             window=int(environ.get("AUTOPACK_WINDOW", "16")),

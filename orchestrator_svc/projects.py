@@ -20,6 +20,8 @@ from orchestrator_svc.domain.train import Prediction
 from orchestrator_svc.storage.tables import projects
 
 _PREDICTOR = Signature("autopack-prediction", "autopack@localhost", 0)
+_PROJECT_ID = re.compile(r"[a-z0-9-]+")
+_CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
 
 
@@ -146,6 +148,8 @@ class Projects:
     database: Database
     directory: Path
     allow_paths: bool
+    credentials: Path | None = None
+    """Directory with a file for each named credential, as a mounted Kubernetes secret is."""
     _known: dict[str, Project] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -165,7 +169,7 @@ class Projects:
                 )
             )
         location = repository.path if kind == "path" else repository.url
-        remote = await asyncio.to_thread(_remote, kind or "", location, repository.credential)
+        remote = await asyncio.to_thread(self._remote, kind or "", location, repository.credential)
         project_id = _project_id(remote.identity)
         row = {
             "project_id": project_id,
@@ -197,18 +201,35 @@ class Projects:
         )
         if row is None:
             raise _unknown(project_id)
-        remote = await asyncio.to_thread(_remote, row.kind, row.location, row.credential)
+        remote = await asyncio.to_thread(self._remote, row.kind, row.location, row.credential)
         return self._project(project_id, remote)
 
     def store(self, project_id: str) -> GitStore:
-        """The store of a project that is open here.
+        """The store of a project, open or left by an earlier process; blocks.
 
         Raises:
             NotFound: `PROJECT_NOT_FOUND`.
         """
-        if project_id not in self._known:
+        if project_id in self._known:
+            return self._known[project_id].store
+        path = self.directory / f"{project_id}.git"
+        if not _PROJECT_ID.fullmatch(project_id) or not path.is_dir():
             raise _unknown(project_id)
-        return self._known[project_id].store
+        return GitStore.open(path)
+
+    def _remote(self, kind: str, location: str, credential: str) -> Remote:
+        if kind == "path":
+            return LocalRemote(Path(location))
+        return UrlRemote(location, credential, lambda name: self._credential(name, location))
+
+    def _credential(self, name: str, location: str) -> str | None:
+        """What the named file says, for http; where it is, for ssh, which reads keys itself."""
+        if self.credentials is None or not _CREDENTIAL.fullmatch(name):
+            return None
+        file = self.credentials / name
+        if not file.is_file():
+            return None
+        return file.read_text().strip() if location.startswith("http") else str(file)
 
     def _project(self, project_id: str, remote: Remote) -> Project:
         with self._lock:
@@ -216,10 +237,6 @@ class Projects:
                 store = GitStore.open(self.directory / f"{project_id}.git")
                 self._known[project_id] = Project(project_id, store, remote)
             return self._known[project_id]
-
-
-def _remote(kind: str, location: str, credential: str) -> Remote:
-    return LocalRemote(Path(location)) if kind == "path" else UrlRemote(location, credential)
 
 
 def _project_id(identity: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -88,6 +89,8 @@ def _checked(package: str, name: str, sha256: str) -> Path:
 
 
 def _session(path: Path) -> Any:
+    # Else the import alone writes a device id and a queue of events below the user's HOME.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # type: ignore[import-untyped]  # it has no stubs
 
     options = onnxruntime.SessionOptions()

@@ -1,6 +1,8 @@
 """Embeddings mean something, come from a pinned model, and are made only when they are needed."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -133,3 +135,14 @@ def test_the_pins_are_those_of_the_locked_wheels() -> None:
         (minilm_module._TOKENIZER, minilm_module.TOKENIZER_SHA256),
     ):
         assert isinstance(minilm_module._checked(package, name, pin), Path)
+
+
+def test_the_engine_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
+    """onnxruntime's import alone would write a device id and a queue of events there."""
+    embed = (
+        "import asyncio; from memory_svc.storage.minilm import MiniLm; asyncio.run(MiniLm().embed(['text']))"
+    )
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    subprocess.run([sys.executable, "-c", embed], check=True, env=environment)
+
+    assert list(tmp_path.iterdir()) == []
