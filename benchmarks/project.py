@@ -89,7 +89,7 @@ class Bench:
         return path_of_plan
 
     def run(self, repository: Path, plan: Path, look: Callable[[int, int], None] | None = None) -> Landed:
-        """`autopack run` of the plan. `look` is called with its process id and the count after each landing."""
+        """`autopack run` of the plan. `look` gets its process id and the count of landings."""
         landings: list[float] = []
         argv = [str(_BIN / "autopack"), "run", str(plan), "--repo", str(repository)]
         begin = time.perf_counter()
