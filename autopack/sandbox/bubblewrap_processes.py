@@ -74,7 +74,7 @@ class BubblewrapProcesses:
         self._read()
         return self._said("exit-code")
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Give the descriptors back."""
         self._loop.remove_reader(self._reader)
         os.close(self._reader)

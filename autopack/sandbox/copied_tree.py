@@ -32,6 +32,10 @@ class CopiedTree:
         """Put already validated edits on top; directories that lose their last file go, as in git."""
         self._writer.apply(edits)
 
+    def leads_to(self, path: str) -> bool:
+        """Whether neither `path` nor anything on the way to it is a link or another kind of file."""
+        return self._writer.leads_to(path)
+
     def changes(self, left_out: frozenset[str] = frozenset()) -> tuple[Edit, ...]:
         """What the tree is now against its base, without the paths `left_out`. Raises InvalidInput."""
         collector = ChangeCollector(self._base, self._tree)

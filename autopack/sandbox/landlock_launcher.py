@@ -5,16 +5,15 @@ import marshal
 import os
 import resource
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypedDict
 
-from autopack.errors import InvalidInput, Reason
 from autopack.sandbox import supervisor, system_files
 from autopack.sandbox.cancellation import finish
 from autopack.sandbox.cgroups import Cgroup
 from autopack.sandbox.identity import Identity
+from autopack.sandbox.landlock_placement import Placement
 from autopack.sandbox.landlock_processes import LandlockProcesses
 from autopack.sandbox.port import Command, Limits
 from autopack.sandbox.rlimits import resource_limits
@@ -82,7 +81,6 @@ class LandlockLauncher:
         self._identity = identity
         self.home = directory / "home"
         self.temporary = directory / "tmp"
-        self._staged = 0
 
     @property
     def root(self) -> str:
@@ -92,10 +90,11 @@ class LandlockLauncher:
     async def prepare(self, command: Command, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Launch:
         """Everything but the start."""
         await finish(asyncio.to_thread(self._fresh_directories))
-        rlimits = await asyncio.to_thread(self._rlimits, limits, cgroup)
-        placed = await self._place(command.read_only)
-        processes = LandlockProcesses(lambda: self._leftovers(cgroup))
         shared = self._containment
+        rlimits = await asyncio.to_thread(self._rlimits, limits, cgroup)
+        placed = Placement(self._directory, self._tree, self._identity, shared.spawner, shared.host)
+        await placed.put(command.read_only)
+        processes = LandlockProcesses(lambda: self._leftovers(cgroup))
         environment = system_files.base_environment(
             str(self.home), str(self.temporary), str(reports), shared.system.search_path
         )
@@ -117,9 +116,9 @@ class LandlockLauncher:
         )
         told = memory_file(marshal.dumps(dict(configuration)))
 
-        def close() -> None:
+        async def close() -> None:
             processes.close()
-            placed.take_away()
+            await placed.take_away()
 
         argv = [sys.executable, "-I", "-S", str(SUPERVISOR), str(told)]
         return Launch(argv, [told, processes.writer], processes, processes.exit_code, close)
@@ -158,79 +157,12 @@ class LandlockLauncher:
         values["nproc"] += 0 if self._identity.switched else _threads_of(self._identity.uid)
         return [(getattr(resource, f"RLIMIT_{name.upper()}"), value) for name, value in values.items()]
 
-    async def _place(self, read_only: Mapping[str, Path]) -> "_Placed":
-        """Put links to read-only paths into the work tree, in place of what is there."""
-        placed = _Placed(self._directory)
-        spawner, host = self._containment.spawner, self._containment.host
-        try:
-            for target, source in sorted(read_only.items()):
-                path = PurePosixPath(target)
-                if not path.is_relative_to(self.root):
-                    if path != PurePosixPath(source):
-                        raise _cannot_place(target)
-                elif spawner.staging:
-                    self._staged += 1
-                    stage = self._directory / f"read-only-{self._staged}"
-                    await asyncio.to_thread(_make_like, source, stage)
-                    await spawner.stage(source, stage, self._identity, seen_by=host)
-                    placed.link(Path(target), stage)
-                    placed.rules.append((str(stage), kernel.READ_AND_EXECUTE))
-                    continue
-                else:
-                    placed.link(Path(target), source)
-                placed.rules.append((str(source.resolve()), kernel.READ_AND_EXECUTE))
-        except BaseException:
-            placed.take_away()
-            raise
-        return placed
-
     def _leftovers(self, cgroup: Cgroup | None) -> list[int]:
         if cgroup is not None:
             return cgroup.processes()
         if self._identity.switched:
             return [process for process in _processes() if _owner(process) == self._identity.uid]
         return []
-
-
-class _Placed:
-    """Links in the work tree, and what they stand in place of."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._places: list[tuple[Path, Path]] = []
-        self.rules: list[tuple[str, int]] = []
-
-    def link(self, place: Path, target: Path) -> None:
-        aside = self._directory / f"aside-{len(self._places)}"
-        if os.path.lexists(place):
-            place.rename(aside)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.symlink_to(target)
-        self._places.append((place, aside))
-
-    def take_away(self) -> None:
-        """Undo all links."""
-        for place, aside in reversed(self._places):
-            if place.is_symlink():
-                place.unlink()
-            elif os.path.lexists(place):
-                remove_tree(place)
-            if os.path.lexists(aside):
-                aside.rename(place)
-
-
-def _make_like(source: Path, place: Path) -> None:
-    place.mkdir() if source.is_dir() else place.touch()
-
-
-def _cannot_place(target: str) -> InvalidInput:
-    return InvalidInput(
-        Reason(
-            "COMMAND_INVALID",
-            f"the landlock tier cannot show a read-only path at {target}",
-            "place it in the work tree, or where it is on this machine",
-        )
-    )
 
 
 def _processes() -> list[int]:

@@ -117,27 +117,41 @@ def attach(tree: int, target: Path) -> None:
 
 
 def expose(paths: Sequence[Path]) -> None:
-    """Make directories below closed ones (/root) reachable to all, in the calling thread's namespace.
-
-    The closed directory is covered by an empty one in which nothing but these directories appears.
-    """
-    trees = [(path, clone_read_only(path, None), _closed_above(path)) for path in paths]
-    for cover in {closed for _, _, closed in trees if closed is not None}:
-        flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV)
-        _check(
-            _libc.mount(b"tmpfs", os.fsencode(cover), b"tmpfs", flags, b"mode=755,size=1m"), f"mount({cover})"
-        )
-    for path, tree, closed in trees:
-        if closed is not None:
-            path.mkdir(parents=True, exist_ok=True)
-            attach(tree, path)
+    """Make directories below closed ones (/root) reachable to all, in the calling thread's namespace."""
+    # All are opened before the first is covered.
+    trees = [(path, clone_read_only(path, None)) for path in paths if closed_above(path) is not None]
+    for path, tree in trees:
+        make_place(path, directory=True)
+        attach(tree, path)
         os.close(tree)
 
 
-def _closed_above(path: Path) -> Path | None:
-    """The topmost directory on the way to `path` that not everybody may pass."""
+def make_place(path: Path, directory: bool) -> None:
+    """Have something at `path` that can be mounted on and that everybody can reach.
+
+    A closed directory on the way is covered, in the calling thread's namespace, by an empty one in which
+    nothing appears but what is put there so.
+    """
+    closed = closed_above(path)
+    if closed is not None:
+        flags = ctypes.c_ulong(_MS_NOSUID | _MS_NODEV)
+        covered = _libc.mount(b"tmpfs", os.fsencode(closed), b"tmpfs", flags, b"mode=755,size=1m")
+        _check(covered, f"mount({closed})")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if directory:
+        path.mkdir(exist_ok=True)
+    else:
+        path.touch()
+
+
+def closed_above(path: Path) -> Path | None:
+    """The topmost directory on the way to `path` that not everybody may pass, as far as there are any."""
     for directory in (*reversed(path.parents), path):
-        if not directory.stat().st_mode & stat.S_IXOTH:
+        try:
+            status = directory.stat()
+        except FileNotFoundError:
+            return None
+        if stat.S_ISDIR(status.st_mode) and not status.st_mode & stat.S_IXOTH:
             return directory
     return None
 

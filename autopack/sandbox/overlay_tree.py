@@ -77,6 +77,19 @@ class OverlayTree:
                             self._absent_below(collector, path, True)
         return collector.edits()
 
+    def leads_to(self, path: str) -> bool:
+        """Whether neither `path` nor anything on the way to it is a link or another kind of file."""
+        parts = from_path(path).split(b"/")
+        for depth in range(1, len(parts) + 1):
+            place = b"/".join(parts[:depth])
+            status = lstat(_join(self._upper, place))
+            status = self._showing(place) if status is None else status
+            if status is None or _is_whiteout(status):
+                return True
+            if not is_directory(status) and (depth < len(parts) or not stat.S_ISREG(status.st_mode)):
+                return False
+        return True
+
     def _absent_below(self, collector: ChangeCollector, path: bytes, hidden: bool) -> None:
         """Report what is gone of the base at `path`: all below if `hidden`, unless the upper has it anew."""
         base = self._in_base(path)

@@ -43,7 +43,10 @@ class Command:
     network: bool = False
     """The host's network, its loopback included. Without it there is none."""
     read_only: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
-    """Absolute path in the sandbox -> host path that appears there, read-only."""
+    """Absolute path in the sandbox -> host path that appears there, read-only.
+
+    For every tier to be able to, the path is in the work tree or the same as on the host.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,18 +68,28 @@ class Spawner:
         identity: Identity,
         *,
         writable_copies: bool = False,
+        make_place: bool = False,
         seen_by: "Spawner | None" = None,
     ) -> None:
         """Mount `source` read-only on `target`, where only started processes see it, as `identity`'s own.
+
+        With `make_place` there need be no `target` that everybody can reach: one appears to them.
 
         Where its file system cannot map ids, files keep their owners; that raises OSError with
         `writable_copies`, which an overlay can make of files of its user only. `seen_by` is a spawner
         that can see `source` if this one cannot.
         """
-        await finish(self._stage(source, target, identity, writable_copies, seen_by or self))
+        origin = seen_by or self
+        await finish(self._stage(source, target, identity, writable_copies, make_place, origin))
 
     async def _stage(
-        self, source: Path, target: Path, identity: Identity, writable_copies: bool, seen_by: "Spawner"
+        self,
+        source: Path,
+        target: Path,
+        identity: Identity,
+        writable_copies: bool,
+        make_place: bool,
+        seen_by: "Spawner",
     ) -> None:
         try:
             view = await seen_by._run(lambda: seen_by._view(source, identity))
@@ -88,8 +98,12 @@ class Spawner:
                 raise
             view = await seen_by._run(lambda: mounts.clone_read_only(source, None))
 
+        directory = await asyncio.to_thread(source.is_dir)
+
         def attach() -> None:
             try:
+                if make_place:
+                    mounts.make_place(target, directory)
                 mounts.attach(view, target)
             finally:
                 os.close(view)

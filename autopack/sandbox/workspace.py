@@ -5,7 +5,7 @@ import os
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
@@ -39,6 +39,9 @@ class WorkTree(Protocol):
     def changes(self, left_out: frozenset[str]) -> tuple[Edit, ...]:
         """What differs from the base, without the paths `left_out`."""
 
+    def leads_to(self, path: str) -> bool:
+        """Whether neither `path` nor anything on the way to it is a link or another kind of file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -50,7 +53,7 @@ class Launch:
     processes: ProcessTree
     exit_code: Callable[[Ended], int | None]
     """The shell's exit code from what has ended; None when the sandbox itself failed."""
-    close: Callable[[], None]
+    close: Callable[[], Coroutine[None, None, None]]
     """Gives back what the launch holds; called when everything is gone."""
 
 
@@ -120,9 +123,7 @@ class ContainedWorkspace:
                 raise _failed(f"the command could not be run or ended: {error!r}") from error
 
     async def _run_alone(self, command: Command, limits: Limits) -> Result:
-        for target in command.read_only:
-            if PurePosixPath(target).is_relative_to(self._root):
-                self._mounted.add(str(PurePosixPath(target).relative_to(self._root)))
+        await asyncio.to_thread(self._check_places, command)
         reports = await finish(asyncio.to_thread(self._fresh_reports))
         cgroup = await self._make_cgroup(limits)
         try:
@@ -130,7 +131,7 @@ class ContainedWorkspace:
             try:
                 return await self._run(launch, limits, cgroup, reports)
             finally:
-                launch.close()
+                await finish(launch.close())
         finally:
             if cgroup is not None:
                 await finish(cgroup.remove())
@@ -139,6 +140,15 @@ class ContainedWorkspace:
         """A file that the last command wrote in $AUTOPACK_REPORTS."""
         async with self._lock:
             return await finish(asyncio.to_thread(self._read_report, name, limit))
+
+    def _check_places(self, command: Command) -> None:
+        for target in map(PurePosixPath, command.read_only):
+            if target.is_relative_to(self._root):
+                path = str(target.relative_to(self._root))
+                if path == "." or not self._tree.leads_to(path):
+                    message = f"{path} cannot be shown read-only: there is a link or special file on the way"
+                    raise InvalidInput(Reason("COMMAND_INVALID", message, "remove it", path))
+                self._mounted.add(path)
 
     async def _run(self, launch: Launch, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Result:
         running: list[int] = []

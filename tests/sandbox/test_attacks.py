@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from autopack.errors import InvalidInput
 from autopack.gitstore.write_path import Edit
 from autopack.sandbox import Command, Limits, Result, Sandbox, Workspace
 
@@ -392,6 +393,33 @@ async def test_links_left_behind_are_not_followed(workspace: Workspace, run: Run
         "package/secret",
         "stolen",
     ]
+
+
+@pytest.mark.parametrize(
+    "line", ["rm -r package; ln -s {} package", "ln -s {} package/x", "mkfifo package/x"]
+)
+async def test_nothing_is_shown_read_only_through_links(
+    workspace: Workspace, run: Run, secret: Path, tmp_path: Path, line: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o777)
+    await run(line.format(outside))
+    command = Command("true", read_only={f"{workspace.root}/package/x": secret})
+    with pytest.raises(InvalidInput, match="COMMAND_INVALID"):
+        await workspace.run(command, Limits(10))
+    assert os.listdir(outside) == []
+
+
+async def test_places_of_read_only_paths_are_given_back_untouched(
+    workspace: Workspace, run: Run, secret: Path
+) -> None:
+    command = Command(
+        "cat package/module.py; rm -rf package 2>/dev/null; ln -s / package || true",
+        read_only={f"{workspace.root}/package/module.py": secret},
+    )
+    assert (await workspace.run(command, Limits(10))).output.startswith(b"the secret of the host")
+    assert text(secret) == "the secret of the host"
+    assert "passwd" in os.listdir("/etc")
 
 
 async def test_marks_of_the_overlay_cannot_be_forged(workspace: Workspace, run: Run) -> None:

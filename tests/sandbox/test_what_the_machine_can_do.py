@@ -1,22 +1,35 @@
 """Facts about the machine are tried, not assumed, and each that does not hold says how to mend it."""
 
+import importlib
 import os
 from pathlib import Path
 
 import pytest
 
 from autopack.errors import Unavailable
-from autopack.sandbox import Capabilities, Command, Limits, Sandbox, mounts, probe, prove_limits
+from autopack.sandbox import Capabilities, Command, Fact, Limits, Sandbox, mounts, probe, prove_limits
 from autopack.sandbox.cgroups import Cgroup, CgroupSite, find_site, sweep
 from autopack.sandbox.identity import Identity, choose_identity
 from autopack.sandbox.state_directory import choose_parent
 from autopack.sandbox.tiers import create, machine
+
+# `autopack.sandbox.probe` names the function.
+probing = importlib.import_module("autopack.sandbox.probe")
 
 
 def test_every_fact_has_a_detail_and_what_does_not_hold_a_fix(capabilities: Capabilities) -> None:
     for fact in capabilities.facts:
         assert fact.detail
         assert fact.holds or fact.fix, fact
+
+
+def test_what_is_not_enforced_is_said() -> None:
+    fact = Fact("other_user", True, "root")
+    root = Capabilities(("namespaces", "landlock"), (fact, Fact("cgroup_memory", True, "version 2")))
+    ordinary = Capabilities(("namespaces", "landlock"), ())
+    assert not any("memory of all" in sentence for sentence in root.not_enforced("namespaces"))
+    assert any("memory of all" in sentence for sentence in ordinary.not_enforced("namespaces"))
+    assert set(root.not_enforced("landlock")) < set(ordinary.not_enforced("landlock"))
 
 
 def test_it_is_tried_once_per_process(capabilities: Capabilities) -> None:
@@ -152,3 +165,23 @@ def test_root_has_commands_run_as_somebody_else() -> None:
         assert identity.switched
     else:
         assert identity == Identity(os.geteuid(), os.getegid(), False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [
+        ("apparmor_restrict_unprivileged_userns", "1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+        ("unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone=1"),
+        ("max_user_namespaces", "0", "user.max_user_namespaces=15000"),
+    ],
+)
+def test_a_refusal_of_user_namespaces_names_the_switch_that_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, mend: str
+) -> None:
+    """The first is Ubuntu 24.04's."""
+    switches = [(str(tmp_path / Path(file).name), *rest) for file, *rest in probing._SWITCHES]
+    monkeypatch.setattr(probing, "_SWITCHES", switches)
+    assert "container" in probing._why_no_namespaces("refused").fix
+    (tmp_path / name).write_text(f"{value}\n")
+    fact = probing._why_no_namespaces("refused")
+    assert (fact.holds, fact.fix) == (False, f"sudo sysctl -w {mend}")

@@ -240,6 +240,21 @@ async def test_read_only_paths_are_no_changes(workspace: Workspace, tmp_path: Pa
     assert (given / "data").read_text() == "given"
 
 
+async def test_read_only_paths_appear_where_they_are_on_this_machine(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """Also below a directory that is closed to everybody else."""
+    given = tmp_path / "closed" / "file"
+    given.parent.mkdir(mode=0o700)
+    given.write_text("given")
+    (given.parent / "other").write_text("not given")
+    command = Command(f"cat {given}; cat {given.parent}/other", read_only={str(given): given})
+    for _ in range(2):
+        result = await workspace.run(command, Limits(10))
+        assert result.output.startswith(b"given")
+        assert b"not given" not in result.output
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -1,7 +1,7 @@
 """Decides calls that Landlock does not confine, for commands that run as the same user as we do.
 
-The kernel hands such a call to us and holds its caller. Arguments that are numbers cannot change meanwhile, and
-the kernel goes on with them; where they name a file we make the change ourselves.
+The kernel hands such a call to us and holds its caller. Arguments that are numbers cannot change meanwhile:
+the kernel goes on with them. Where they name a file we make the change ourselves.
 """
 
 import ctypes
