@@ -4,8 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from autopack.testing.postgres import create_database, start_postgres
+
+# A busy machine is no reason to fail: what a property says has nothing to do with how long it took.
+settings.register_profile("autopack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("autopack")
 
 
 @pytest.fixture(scope="session")
