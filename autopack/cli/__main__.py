@@ -7,6 +7,9 @@ import typer
 
 from autopack.cli.app import app
 
+INTERRUPTED = 130
+"""By Ctrl-C, as shells have it; typer returns it too."""
+
 
 def main() -> None:
     """Runs the command line that the process was started with, and exits."""
@@ -15,9 +18,11 @@ def main() -> None:
 
 def execute(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code."""
-    as_json = "--json" in arguments
+    as_json = "--json" in arguments or (arguments[:1] == ["audit"] and "json" in arguments)
     try:
         code = app(arguments, prog_name="autopack", standalone_mode=False)
+        if code == INTERRUPTED:
+            return _interrupted(as_json)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except typer.TyperException as error:
@@ -27,7 +32,7 @@ def execute(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        return _interrupted(as_json)
     except Exception as error:
         return _failure(error, as_json)
 
@@ -39,6 +44,18 @@ def _usage(error: typer.TyperException, as_json: bool) -> int:
     message = error.format_message()
     report(InvalidInput(Reason("USAGE", message or "no command was given", "see `autopack --help`")), as_json)
     return INVALID
+
+
+def _interrupted(as_json: bool) -> int:
+    from autopack.cli.outcome import error_json, print_json
+    from autopack.errors import Reason
+
+    if as_json:
+        reason = Reason(
+            "INTERRUPTED", "stopped before it was done", "a run goes on with `autopack resume RUN`"
+        )
+        print_json("error", error_json([reason]))
+    return INTERRUPTED
 
 
 def _failure(error: Exception, as_json: bool) -> int:

@@ -22,8 +22,6 @@ REFUSED = 1
 INVALID = 2
 WAITING = 3
 INFRASTRUCTURE = 4
-INTERRUPTED = 130
-"""By Ctrl-C, as shells have it."""
 
 _EXIT_CODES: tuple[tuple[type[AutopackError], int], ...] = (
     (InvalidInput, INVALID),

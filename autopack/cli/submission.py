@@ -19,14 +19,15 @@ from autopack.rpc.errors import call, reasons_from_proto
 
 SUBMIT_SECONDS = 600.0
 """A first submission brings a whole repository in."""
-_RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_RUN_ID = re.compile(r"(?!.*\.\.)(?!.*\.(lock)?$)[a-z0-9][a-z0-9._-]{0,62}")
+"""What the service takes and git accepts as the end of a branch's name."""
 
 
 async def submit(session: Session, plan: Plan, repo: str, run_id: str, wait: bool, as_json: bool) -> int:
     """Submits the plan and follows the run to its next stop; the exit code."""
     if run_id and not _RUN_ID.fullmatch(run_id):
         message = f"{run_id!r} is no run id"
-        fix = "use lower-case letters, digits, `.`, `_` and `-`, at most 63"
+        fix = "use lower-case letters, digits, single `.`, `_` and `-`, at most 63, not ending in `.` or `.lock`"
         raise InvalidInput(Reason("RUN_ID_INVALID", message, fix))
     message_of_plan = plan_to_proto(plan)
     repository = await asyncio.to_thread(repository_of, repo, session.all_in_one)
