@@ -69,10 +69,11 @@ class Host:
             greeting = await reader.readline()
         except ConnectionError:
             greeting = b""
-        if not greeting:
+        host = json.loads(greeting).get("host") if greeting else None
+        if host is None:  # it ended, or said goodbye, before it took us
             writer.close()
             return False
-        self._host = json.loads(greeting)["host"]
+        self._host = host
         self._writer = writer
         self._reader = asyncio.create_task(self._read(reader))
         return True

@@ -82,6 +82,8 @@ class Leases:
         self._arrived.set()
         try:
             while line := await reader.readline():
+                if self._abandoned.is_set():
+                    return  # too late: not greeted, it starts the next host
                 hello = json.loads(line)
                 writer.write(_line({"host": os.getpid()}))
                 for message in self._told:
@@ -97,7 +99,8 @@ class Leases:
                 writer.close()
             else:
                 # A copy that only the kernel closes: its end of file tells that client that we are gone.
-                os.dup(writer.get_extra_info("socket").fileno())
+                with contextlib.suppress(OSError):  # a reset connection has no descriptor left
+                    os.dup(writer.get_extra_info("socket").fileno())
                 writer.close()
                 self.close()
 

@@ -11,8 +11,10 @@ import pytest
 
 from autopack.errors import Reason, Unavailable
 from autopack.host import leases as module
+from autopack.host.client import Host
 from autopack.host.hosting import Hosting
 from autopack.host.leases import Leases, listen
+from autopack.host.places import LEASE_SOCKET, Places
 from autopack.rpc.lifetime import RunningService
 
 
@@ -94,6 +96,31 @@ async def test_a_client_that_speaks_nonsense_is_let_go(tmp_path: Path) -> None:
         writer.close()
         await writer.wait_closed()
         await kept.leave()
+
+
+async def test_a_client_that_speaks_after_the_host_was_abandoned_is_not_greeted(tmp_path: Path) -> None:
+    async with opened(tmp_path / "s") as (leases, _):
+        early = await Client.connect(tmp_path / "s")
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+        await early.leave()
+        leases.close()
+        writer.write(b'{"start": []}\n')
+        assert b"host" not in await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+
+async def test_a_goodbye_in_place_of_the_greeting_is_no_host(tmp_path: Path) -> None:
+    places = Places(tmp_path)
+    places.prepare()
+
+    async def goodbye(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b'{"stays": true}\n')
+        writer.close()
+
+    async with await asyncio.start_unix_server(goodbye, places.sockets() / LEASE_SOCKET):
+        host = Host(places, {})
+        assert not await host._greet([])
 
 
 async def test_a_host_that_no_client_comes_to_is_abandoned(
