@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -18,8 +19,8 @@ from autopack.policy.convert import plan_from_proto
 from autopack.policy.graph import order
 from autopack.policy.narrowing import refuse_widening
 from autopack.policy.plan import LedgerBuilder, Plan
-from autopack.policy.policy import Policy
-from autopack.policy.read import policy_at
+from autopack.policy.policy import POLICY_FILE, Policy
+from autopack.policy.read import has_policy, policy_at
 from orchestrator_svc.domain.run import Event, Run
 from orchestrator_svc.domain.states import ENDED_RUNS, PhaseState, RunState
 from orchestrator_svc.drivers import Drivers
@@ -72,6 +73,15 @@ class Control:
         base = await asyncio.to_thread(project.bring_base, plan.base)
         policy = await asyncio.to_thread(policy_at, project.store, base.commit)
         reasons = list(refuse_widening(plan, policy))
+        if await asyncio.to_thread(_policy_is_forgotten, project, base.commit, repository.path):
+            reasons.append(
+                Reason(
+                    "POLICY_NOT_COMMITTED",
+                    f"{POLICY_FILE} is in the work tree, but not in the base that the run starts from.",
+                    f"git add {POLICY_FILE} && git commit -m 'Add the policy'",
+                    POLICY_FILE,
+                )
+            )
         for phase in plan.phases:
             ours = isinstance(phase.builder, LedgerBuilder)
             unavailable = None if ours else refuse_builder(phase, policy)
@@ -254,6 +264,10 @@ class Control:
                 )
             )
         return await asyncio.to_thread(project.store.patch, old, new, PATCH_LIMIT)
+
+
+def _policy_is_forgotten(project: Project, base: str, path: str) -> bool:
+    return bool(path) and not has_policy(project.store, base) and (Path(path) / POLICY_FILE).is_file()
 
 
 def _digest(data: bytes) -> str:

@@ -76,7 +76,7 @@ class Ledgers:
             lambda: [
                 run
                 for run in runs
-                if run.head == run.base or project.remote.contains(project.store, base.commit, run.head)
+                if run.head != run.base and project.remote.contains(project.store, base.commit, run.head)
             ]
         )
         for run in merged:
@@ -120,7 +120,7 @@ def _plan(base: Base, run_ids: list[str]) -> Plan:
         phases=(
             Phase(
                 id=PHASE,
-                goal=f"Record {len(run_ids)} merged runs in the ledgers",
+                goal=f"Record {len(run_ids)} merged {'run' if len(run_ids) == 1 else 'runs'} in the ledgers",
                 category=CATEGORY,
                 scope=Scope(paths=tuple(sorted(LEDGER_PATHS))),
                 builder=LedgerBuilder(tuple(run_ids)),

@@ -140,7 +140,8 @@ class Steps:
                     )
                 )
                 return
-            reasons = (same,)
+            # What mends it is in the earlier refusal, not in the repetition.
+            reasons = (same, *phase.attempts[-2].reasons)
         if build.state == build_pb2.BUILD_STATE_CANCELLED:
             reasons = (Reason("BUILD_UNAVAILABLE", "The build was stopped before it had ended.", ""),)
         if is_infrastructure(reasons):

@@ -7,7 +7,7 @@ import pytest
 
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2, run_pb2
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import AlreadyExists, FailedPrecondition, Reason
+from autopack.errors import AlreadyExists, FailedPrecondition, InvalidInput, Reason
 from autopack.rpc.errors import call
 from tests.orchestrator_svc.conftest import Client, a_plan, an_orchestrator, git
 from tests.orchestrator_svc.doubles import ACCEPT, NEEDS_APPROVAL, REJECT, Script, doubles
@@ -281,3 +281,18 @@ async def test_a_stopped_orchestrator_goes_on_when_it_starts_again(
     assert run.state == run_pb2.RUN_STATE_SUCCEEDED
     assert client.landed() == ["one", "two"]
     assert len(script.builds) == 2
+
+
+async def test_a_policy_that_is_not_committed_is_refused_before_the_run(client: Client) -> None:
+    (client.repository / "autopack.yaml").write_text("version: 1\n")
+
+    with pytest.raises(InvalidInput, match="POLICY_NOT_COMMITTED"):
+        await client.submit(a_plan("one"))
+
+
+async def test_the_same_change_again_says_what_it_was_refused_for(client: Client, script: Script) -> None:
+    script.decide = lambda phase, attempt, approved: REJECT
+    script.files = lambda phase, attempt: {"one.txt": "the same\n"}
+    run = await client.run(a_plan("one"))
+
+    assert [reason.code for reason in run.phases[0].reasons] == ["SAME_CHANGE_AGAIN", "SCRIPTED"]
