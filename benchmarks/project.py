@@ -1,5 +1,6 @@
 """The repository, the plans and the floors that benchmarks of whole phases share."""
 
+import json
 import os
 import platform
 import statistics
@@ -75,18 +76,30 @@ class Bench:
         return root
 
     def plan(self, name: str, phases: int, chained: bool) -> Path:
-        """Phases that each add one file, one after the other or independent."""
+        """Phases that each add one file, one after the other or independent.
+
+        The plan's name is in the contents: evidence is kept by tree, so the same tree is judged for free.
+        """
         written: list[dict[str, Any]] = []
         for number in range(phases):
             path = f"added/m{number}.py"
             phase: dict[str, Any] = {"id": f"p{number}", "goal": "Add a file", "scope": {"paths": [path]}}
-            phase["builder"] = {"kind": "patch", "files": {path: f"value = {number}\n"}}
+            phase["builder"] = {"kind": "patch", "files": {path: f"value = '{name} {number}'\n"}}
             if chained and number:
                 phase["depends_on"] = [f"p{number - 1}"]
             written.append(phase)
         path_of_plan = self.directory / f"{name}.yaml"
         path_of_plan.write_text(yaml.safe_dump({"version": 1, "name": name, "phases": written}))
         return path_of_plan
+
+    def last_run(self) -> str:
+        """The id of the newest run in this home."""
+        return str(json.loads(self.sh("autopack", "runs", "--json"))["runs"][0]["run_id"])
+
+    def checked(self) -> int:
+        """How many checks of the last run did run, and were not answered from kept evidence."""
+        phases = json.loads(self.sh("autopack", "show", self.last_run(), "--json"))["phases"]
+        return sum(not check["cached"] for phase in phases for check in phase["judgement"]["checks"])
 
     def run(self, repository: Path, plan: Path, look: Callable[[int, int], None] | None = None) -> Landed:
         """`autopack run` of the plan. `look` gets its process id and the count of landings."""
