@@ -120,7 +120,7 @@ def _plan(base: Base, run_ids: list[str]) -> Plan:
         phases=(
             Phase(
                 id=PHASE,
-                goal=f"Record {len(run_ids)} merged {'run' if len(run_ids) == 1 else 'runs'} in the ledgers",
+                goal=_goal(len(run_ids)),
                 category=CATEGORY,
                 scope=Scope(paths=tuple(sorted(LEDGER_PATHS))),
                 builder=LedgerBuilder(tuple(run_ids)),
@@ -128,3 +128,9 @@ def _plan(base: Base, run_ids: list[str]) -> Plan:
             ),
         ),
     )
+
+
+def _goal(runs: int) -> str:
+    if runs == 0:
+        return "Seal the ledger entries that were written by hand"
+    return f"Record {runs} merged {'run' if runs == 1 else 'runs'} in the ledgers"
