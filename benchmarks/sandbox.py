@@ -12,8 +12,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from autopack.gitstore.write_path import Edit
 from autopack.sandbox import Command, Limits, Sandbox, probe, select
@@ -34,6 +34,18 @@ async def median_ms(work: Callable[[], Awaitable[object]], rounds: int) -> float
         await work()
         times.append((time.perf_counter() - started) * 1000)
     return round(statistics.median(times), 2)
+
+
+async def side_by_side(works: dict[str, Callable[[], Awaitable[object]]], rounds: int) -> dict[str, float]:
+    """Medians in ms, each round running every work once, so that all meet the same load of the machine."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            started = time.perf_counter()
+            await work()
+            if number:
+                times[name].append((time.perf_counter() - started) * 1000)
+    return {name: round(statistics.median(taken), 2) for name, taken in times.items()}
 
 
 async def execute(*argv: str) -> None:
@@ -78,35 +90,35 @@ def bare_bubblewrap(directory: Path) -> list[str]:
     return argv
 
 
-async def measure(sandbox: Sandbox, small: Path, large: Path, rounds: int) -> dict[str, Any]:
-    async def whole(base: Path) -> None:
-        async with sandbox.open(base) as workspace:
-            result = await workspace.run(TRUE, LIMITS)
-            if result.exit_code != 0:
-                raise SystemExit(f"true failed: {result}")
+async def whole(sandbox: Sandbox, base: Path) -> None:
+    async with sandbox.open(base) as workspace:
+        result = await workspace.run(TRUE, LIMITS)
+        if result.exit_code != 0:
+            raise SystemExit(f"true failed: {result}")
 
-    async def only_open(base: Path) -> None:
-        async with sandbox.open(base):
+
+async def on_large_base(sandbox: Sandbox, large: Path, rounds: int) -> dict[str, float]:
+    async def only_open() -> None:
+        async with sandbox.open(large):
             pass
 
     # A tier that copies takes seconds for the large base: fewer rounds say as much.
     few = rounds if sandbox.tier == "namespaces" else 3
     found = {
-        "open_run_close": await median_ms(lambda: whole(small), rounds),
-        "open_run_close_large": await median_ms(lambda: whole(large), few),
-        "open_close_large": await median_ms(lambda: only_open(large), few),
+        "open_run_close": await median_ms(lambda: whole(sandbox, large), few),
+        "open_close": await median_ms(only_open, few),
     }
     async with sandbox.open(large) as workspace:
         edits = [Edit(f"d{number}/f{number * 100}.py", b"changed\n") for number in range(20)]
         found["run"] = await median_ms(lambda: workspace.run(TRUE, LIMITS), rounds)
         found["apply_20_files"] = await median_ms(lambda: workspace.apply(edits), rounds)
-        found["changes_large"] = await median_ms(workspace.changes, few)
+        found["changes"] = await median_ms(workspace.changes, few)
     return found
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--files", type=int, default=50_000, help="in the large base")
+    parser.add_argument("--files", type=int, default=50_000, help="in the large base, 2,000 at least")
     parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
     capabilities = await asyncio.to_thread(probe)
@@ -115,17 +127,19 @@ async def main() -> None:
         directory = Path(name)
         small = await asyncio.to_thread(make_base, directory / "small", SMALL_BASE_FILES)
         large = await asyncio.to_thread(make_base, directory / "large", max(options.files, 2_000))
-        bare = await median_ms(lambda: execute("/bin/true"), options.rounds)
-        floors = {"bare_command": bare}
+        works: dict[str, Callable[[], Awaitable[object]]] = {"bare_command": lambda: execute("/bin/true")}
         if "namespaces" in capabilities.tiers:
-            argv = bare_bubblewrap(directory / "bubblewrap")
-            floors["bare_bubblewrap"] = await median_ms(lambda: execute(*argv), options.rounds)
-        tiers = {}
-        for tier in capabilities.tiers:
-            sandbox = select(tier, capabilities, only=tier)
-            tiers[tier] = await measure(sandbox, small, large, options.rounds)
-            tiers[tier]["beyond_bare_command"] = round(tiers[tier]["open_run_close"] - bare, 2)
+            argv = await asyncio.to_thread(bare_bubblewrap, directory / "bubblewrap")
+            works["bare_bubblewrap"] = lambda: execute(*argv)
+        sandboxes = {tier: select(tier, capabilities, only=tier) for tier in capabilities.tiers}
+        for tier, sandbox in sandboxes.items():
+            works[tier] = partial(whole, sandbox, small)
+        medians = await side_by_side(works, options.rounds)
+        on_large = {}
+        for tier, sandbox in sandboxes.items():
+            on_large[tier] = await on_large_base(sandbox, large, options.rounds)
             await sandbox.close()
+    beyond = {tier: round(medians[tier] - medians["bare_command"], 2) for tier in capabilities.tiers}
     print(
         json.dumps(
             {
@@ -134,9 +148,10 @@ async def main() -> None:
                 "machine": {"cpus": os.cpu_count(), "kernel": platform.release(), "load": os.getloadavg()[0]},
                 "python": platform.python_version(),
                 "facts": {fact.name: fact.detail for fact in capabilities.facts},
+                "open_run_close_ms": medians,
+                "beyond_bare_command_ms": beyond,
                 "large_base_files": options.files,
-                "floors_ms": floors,
-                "medians_ms": tiers,
+                "large_base_ms": on_large,
             },
             indent=2,
         )

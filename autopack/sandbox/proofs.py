@@ -1,13 +1,13 @@
 """Proves a sandbox's limits by going over each: for `autopack doctor`, and for the record of a verdict."""
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.sandbox.capabilities import Fact
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
+from autopack.sandbox.state_directory import temporary_directory
 
 _SECONDS = 20.0
 
@@ -100,9 +100,15 @@ _TRIALS = (
 
 async def prove_limits(sandbox: Sandbox) -> tuple[Fact, ...]:
     """One fact for each limit and denial, after a command that really tried; takes about two seconds."""
-    with tempfile.TemporaryDirectory(prefix="autopack-") as directory:
-        base = Path(directory)
+    with temporary_directory() as directory:
+        base = await asyncio.to_thread(_empty_base, directory)
         return tuple(await asyncio.gather(*(_prove(sandbox, base, trial) for trial in _TRIALS)))
+
+
+def _empty_base(directory: Path) -> Path:
+    base = directory / "base"
+    base.mkdir(mode=0o755)
+    return base
 
 
 async def _prove(sandbox: Sandbox, base: Path, trial: _Trial) -> Fact:

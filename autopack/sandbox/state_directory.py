@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from autopack.errors import Reason, Unavailable
@@ -29,6 +30,16 @@ class StateDirectory:
         """Remove it with everything in it."""
         remove_tree(self.path)
         os.close(self._lock)
+
+
+@contextlib.contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """One for the length of a block, swept away even should we be killed in it."""
+    directory = StateDirectory(choose_parent(None, others_must_pass=False))
+    try:
+        yield directory.path
+    finally:
+        directory.remove()
 
 
 def choose_parent(wanted: Path | None, others_must_pass: bool) -> Path:
