@@ -29,7 +29,7 @@ class Session:
         self.server = server
         self._start = tuple(start)
         self._environ = environ
-        self._host = None if server else Host(places_of(environ), environ)
+        self._host = None if server else Host(places_of(environ), environ, self._start)
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._closers = AsyncExitStack()
 
@@ -46,7 +46,7 @@ class Session:
     async def __aenter__(self) -> Self:
         if self._host is not None:
             self._closers.push_async_callback(self._host.close)
-            await self._host.open(self._start)
+            await self._host.open()
         return self
 
     async def __aexit__(

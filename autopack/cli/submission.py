@@ -27,7 +27,7 @@ async def submit(session: Session, plan: Plan, repo: str, run_id: str, wait: boo
     """Submits the plan and follows the run to its next stop; the exit code."""
     if run_id and not _RUN_ID.fullmatch(run_id):
         message = f"{run_id!r} is no run id"
-        fix = "use lower-case letters, digits, single `.`, `_` and `-`, at most 63, not ending in `.` or `.lock`"
+        fix = "use at most 63 of a-z 0-9 `_` `-` and single `.`, not ending in `.` or `.lock`"
         raise InvalidInput(Reason("RUN_ID_INVALID", message, fix))
     message_of_plan = plan_to_proto(plan)
     repository = await asyncio.to_thread(repository_of, repo, session.all_in_one)

@@ -20,8 +20,11 @@ EXIT_SECONDS = 5.0
 """For threads to end after everything has been closed."""
 
 
-def main(resident: bool = False) -> int:
-    """Hosts the services; `resident` is `autopack serve all`, which stays without clients."""
+def main(start: frozenset[str] = frozenset(SERVICES), resident: bool = False) -> int:
+    """Hosts the services; those of `start` are begun with before any client says a word.
+
+    `resident` is `autopack serve all`, which stays without clients.
+    """
     places = places_of(os.environ)
     places.prepare()
     lock = _lock(places)
@@ -31,12 +34,12 @@ def main(resident: bool = False) -> int:
         raise FailedPrecondition(
             Reason("HOST_RUNNING", f"an all-in-one runs on {places.home} already", "use it, or stop it first")
         )
-    # What keeps others out is AUTOPACK_HOME, which is 0700; the sandbox's own user must read what it is given.
+    # AUTOPACK_HOME, which is 0700, keeps others out; the sandbox's own user must read what it is given.
     os.umask(0o022)
     os.chdir(places.home)
     sockets = places.choose_sockets(os.environ)
     # Clients can hold the host from here on; what takes long to import comes after.
-    asyncio.run(_host(places, sockets, listen(sockets / LEASE_SOCKET), resident))
+    asyncio.run(_host(places, sockets, listen(sockets / LEASE_SOCKET), start, resident))
     return 0
 
 
@@ -56,7 +59,9 @@ def _lock(places: Places) -> int | None:
     return None
 
 
-async def _host(places: Places, sockets: Path, listener: socket.socket, resident: bool) -> None:
+async def _host(
+    places: Places, sockets: Path, listener: socket.socket, start: frozenset[str], resident: bool
+) -> None:
     from autopack.host.hosting import Hosting, start_service
     from autopack.rpc.lifetime import wait_for_signal
     from autopack.telemetry.setup import configure
@@ -68,8 +73,7 @@ async def _host(places: Places, sockets: Path, listener: socket.socket, resident
         lambda service: start_service(service, places, addresses, dict(os.environ), resident), leases.tell
     )
     await leases.open(listener)
-    if resident:
-        hosting.want(frozenset(SERVICES))
+    hosting.want(start)
     ends = [asyncio.create_task(wait_for_signal())]
     if not resident:
         ends.append(asyncio.create_task(leases.wait_until_abandoned()))
@@ -87,4 +91,4 @@ async def _host(places: Places, sockets: Path, listener: socket.socket, resident
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(frozenset(sys.argv[1:])))

@@ -26,11 +26,15 @@ LOG_BYTES = 5_000_000
 class Host:
     """One client's lease; the host lives at least as long as this is open."""
 
-    def __init__(self, places: Places, environ: Mapping[str, str]) -> None:
-        """Connects at once or has the host's process started, before the caller imports what is slow."""
+    def __init__(self, places: Places, environ: Mapping[str, str], start: Iterable[str] = SERVICES) -> None:
+        """Connects at once or has the host's process started, before the caller imports what is slow.
+
+        `start` are the services that are wanted.
+        """
         places.prepare()
         self._places = places
         self._environ = environ
+        self._start = sorted(start)
         self._process: subprocess.Popen[bytes] | None = None
         self._host = 0
         self._stays = False
@@ -46,18 +50,18 @@ class Host:
         """Whether the host has ended although we hold it."""
         return self._reader is not None and self._reader.done()
 
-    async def open(self, start: Iterable[str] = SERVICES) -> Self:
+    async def open(self) -> Self:
         """Takes the lease and has services started. Raises Unavailable HOST_FAILED."""
         loop = asyncio.get_running_loop()
         self._addresses = {service: loop.create_future() for service in SERVICES}
         deadline = time.monotonic() + CONNECT_SECONDS
-        while not await self._greet(sorted(start)):
+        while not await self._greet():
             if time.monotonic() > deadline:
                 raise self._failed("it does not listen")
             await asyncio.sleep(RETRY_SECONDS)
         return self
 
-    async def _greet(self, start: list[str]) -> bool:
+    async def _greet(self) -> bool:
         """Whether a host has taken us as its client; one that drains does not."""
         connection, self._socket = self._socket or self._connect(), None
         if connection is None:
@@ -65,7 +69,7 @@ class Host:
             return False
         reader, writer = await asyncio.open_unix_connection(sock=connection)
         try:
-            writer.write(json.dumps({"start": start}).encode() + b"\n")
+            writer.write(json.dumps({"start": self._start}).encode() + b"\n")
             greeting = await reader.readline()
         except ConnectionError:
             greeting = b""
@@ -118,7 +122,7 @@ class Host:
         with log.open("wb" if too_long else "ab") as output:
             # -P: the current directory is somebody's repository, not a place to import from.
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "autopack.host"],
+                [sys.executable, "-P", "-m", "autopack.host", *self._start],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=output,

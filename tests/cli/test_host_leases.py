@@ -120,7 +120,7 @@ async def test_a_goodbye_in_place_of_the_greeting_is_no_host(tmp_path: Path) -> 
 
     async with await asyncio.start_unix_server(goodbye, places.sockets() / LEASE_SOCKET):
         host = Host(places, {})
-        assert not await host._greet([])
+        assert not await host._greet()
 
 
 async def test_a_host_that_no_client_comes_to_is_abandoned(

@@ -18,11 +18,15 @@ from autopack.host.client import Host
 from autopack.host.places import Places
 
 
+def new_host(autopack: Any, *start: str) -> Host:
+    return Host(Places(autopack.home), autopack.environ, start or ("orchestrator",))
+
+
 @asynccontextmanager
 async def held(autopack: Any, *start: str) -> AsyncIterator[Host]:
-    host = Host(Places(autopack.home), autopack.environ)
+    host = new_host(autopack, *start)
     try:
-        yield await host.open(start or ("orchestrator",))
+        yield await host.open()
     finally:
         await host.close()
 
@@ -48,8 +52,8 @@ async def test_two_clients_share_one_host_and_the_last_one_ends_it(autopack: Any
 
 
 async def test_clients_that_come_at_once_start_one_host(autopack: Any) -> None:
-    hosts = [Host(Places(autopack.home), autopack.environ) for _ in range(4)]
-    await asyncio.gather(*(host.open(("orchestrator",)) for host in hosts))
+    hosts = [new_host(autopack) for _ in range(4)]
+    await asyncio.gather(*(host.open() for host in hosts))
     addresses = await asyncio.gather(*(host.address("orchestrator") for host in hosts))
     assert len(set(addresses)) == 1
     await asyncio.gather(*(host.close() for host in hosts))
@@ -62,7 +66,7 @@ async def test_a_client_that_is_killed_counts_as_gone(autopack: Any, wait_until:
         "from autopack.host.client import Host\n"
         "from autopack.host.places import places_of\n"
         "async def main():\n"
-        "    host = await Host(places_of(os.environ), os.environ).open(['orchestrator'])\n"
+        "    host = await Host(places_of(os.environ), os.environ, ['orchestrator']).open()\n"
         "    await host.address('orchestrator')\n"
         "    print('ready', flush=True)\n"
         "    await asyncio.sleep(600)\n"
@@ -80,7 +84,7 @@ async def test_a_client_that_is_killed_counts_as_gone(autopack: Any, wait_until:
 
 
 async def test_who_comes_while_a_host_drains_gets_the_next_one(autopack: Any) -> None:
-    first = await Host(Places(autopack.home), autopack.environ).open(("orchestrator",))
+    first = await new_host(autopack).open()
     await first.address("orchestrator")
     closing = asyncio.create_task(first.close())
     await asyncio.sleep(0)
@@ -91,7 +95,7 @@ async def test_who_comes_while_a_host_drains_gets_the_next_one(autopack: Any) ->
 
 
 async def test_a_host_that_was_killed_is_replaced(autopack: Any) -> None:
-    first = await Host(Places(autopack.home), autopack.environ).open(("orchestrator",))
+    first = await new_host(autopack).open()
     await first.address("orchestrator")
     (process,) = autopack.processes()
     os.kill(process, signal.SIGKILL)
@@ -111,7 +115,7 @@ async def test_a_host_that_cannot_start_is_told(autopack: Any) -> None:
     }
     host = Host(Places(autopack.home), environ)
     with pytest.raises(Unavailable) as caught:
-        await host.open(("orchestrator",))
+        await host.open()
     assert caught.value.reasons[0].code == "HOST_FAILED"
     assert "SETTING_INVALID" in caught.value.reasons[0].message
     await host.close()
