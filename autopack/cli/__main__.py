@@ -1,5 +1,6 @@
 """The entry point of `autopack`: runs a command and turns whatever ends it into an exit code."""
 
+import io
 import os
 import sys
 
@@ -13,6 +14,9 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Runs the command line that the process was started with, and exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no failure
     sys.exit(execute(sys.argv[1:]))
 
 

@@ -14,7 +14,7 @@ from autopack.cli.documents import phase_state
 from autopack.cli.terminal import neutralise, progress
 
 MAXIMUM_ROWS = 30
-REFRESH_PER_SECOND = 8
+REFRESH_PER_SECOND = 4
 STYLES = {
     "LANDED": "green",
     "SUCCEEDED": "green",
@@ -38,8 +38,12 @@ class RunView:
         self._phases = {phase.phase_id: _Row(phase_state(phase)) for phase in run.phases}
         self._live: Live | None = None
         if progress().is_terminal:
+            # Drawn anew at each refresh, so that the seconds go on between events.
             self._live = Live(
-                self._table(), console=progress(), refresh_per_second=REFRESH_PER_SECOND, transient=True
+                get_renderable=self._table,
+                console=progress(),
+                refresh_per_second=REFRESH_PER_SECOND,
+                transient=True,
             )
 
     def __enter__(self) -> Self:
@@ -61,9 +65,7 @@ class RunView:
         state = event.state.split("_STATE_", 1)[-1]
         if event.phase_id and event.state.startswith("PHASE_"):
             self._phases.setdefault(event.phase_id, _Row(state)).enter(state, event)
-        if self._live is not None:
-            self._live.update(self._table())
-        elif event.create_time.ToSeconds() + 1 > self._since:
+        if self._live is None and event.create_time.ToSeconds() + 1 > self._since:
             progress().print(_line(event, state))
 
     def _table(self) -> Table:

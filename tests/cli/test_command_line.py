@@ -103,6 +103,13 @@ def test_a_home_that_cannot_be_used_is_told(autopack: Any, tmp_path: Path) -> No
     assert ended.json["error"]["code"] == "HOME_UNUSABLE"
 
 
+def test_a_terminal_that_lacks_characters_is_no_failure(autopack: Any, tmp_path: Path) -> None:
+    (tmp_path / "plän.yaml").write_text("a: b")
+    ended = autopack("validate", str(tmp_path / "plän.yaml"), PYTHONIOENCODING="ascii")
+    assert ended.code == 2
+    assert "pl\\xe4n.yaml" in ended.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error() -> None:
     script = f"{sys.executable} -m autopack.cli schema plan | head -c 10"
     result = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
