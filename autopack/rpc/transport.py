@@ -27,7 +27,7 @@ _BOTH: list[tuple[str, int | str]] = [
 
 SERVER_OPTIONS: list[tuple[str, int | str]] = [
     *_BOTH,
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 1000 // 3),
+    ("grpc.http2.min_ping_interval_without_data_ms", KEEPALIVE_SECONDS * 1000 // 3),
     ("grpc.max_connection_age_ms", CONNECTION_AGE_SECONDS * 1000),
     ("grpc.max_connection_age_grace_ms", CONNECTION_GRACE_SECONDS * 1000),
     # Two servers on one port would share its calls at random.

@@ -223,14 +223,16 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(world: Any) -> No
         ({"phases": [{**FIX, "builder": {"use": "nobody"}}]}, "UNKNOWN_BUILDER"),
     ],
 )
-def test_what_can_be_known_before_the_run_ends_with_2_and_changes_nothing(
-    world: Any, change: dict[str, Any], code: str
-) -> None:
-    before = (world.repository.git("for-each-ref"), world.autopack("runs", "--json").json)
-    path = world.plan(FIX, **change)
-    ended = world.autopack("run", str(path), "--json")
+def test_what_can_be_known_before_the_run_ends_with_2(world: Any, change: dict[str, Any], code: str) -> None:
+    ended = world.autopack("run", str(world.plan(FIX, **change)), "--run-id", "never", "--json")
     assert (ended.code, ended.json["error"]["code"]) == (2, code)
     assert ended.json["error"]["fix"]
+
+
+def test_a_plan_that_is_refused_changes_nothing(world: Any) -> None:
+    before = (world.repository.git("for-each-ref"), world.autopack("runs", "--json").json)
+    path = world.plan({**FIX, "builder": {"use": "nobody"}})
+    assert world.autopack("run", str(path), "--run-id", "never").code == 2
     assert (world.repository.git("for-each-ref"), world.autopack("runs", "--json").json) == before
 
 
