@@ -72,7 +72,7 @@ say "Try next (everything is in $work)"
 cat <<TXT
   export AUTOPACK_HOME=$AUTOPACK_HOME PATH=$root/.venv/bin:\$PATH; cd $work/shop
   autopack show $run --json
-  autopack gate --repo . --base main~1 --head main
+  autopack gate --repo . --base main~1 --head main --category ledger
   autopack do "Say hello in the README" --scope README.md --builder command --run "echo Hello >> README.md"
   autopack doctor
 TXT
