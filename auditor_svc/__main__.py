@@ -19,9 +19,9 @@ from autopack.api.auditor.v1 import auditor_service_pb2, auditor_service_pb2_grp
 from autopack.database.database import Database
 from autopack.database.operations import Operations
 from autopack.errors import Unavailable
-from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.alone import run_alone
+from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
-from autopack.telemetry.setup import configure
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 logger = logging.getLogger(__name__)
@@ -97,17 +97,7 @@ async def warm(scanner: WorkerScanner | None) -> bool:
 async def main() -> None:
     """Serves until SIGTERM."""
     environ = dict(os.environ)
-    config = Config.from_environ(environ)
-    await asyncio.to_thread(config.directory.mkdir, parents=True, exist_ok=True)
-    telemetry = configure("auditor_svc", config.spans, environ)
-    try:
-        running = await start(config)
-        try:
-            await wait_for_signal()
-        finally:
-            await running.close()
-    finally:
-        telemetry.close()
+    await run_alone("auditor_svc", Config.from_environ(environ), environ, start)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from autopack.api.builder.v1 import builder_service_pb2, builder_service_pb2_grp
 from autopack.database.database import Database
 from autopack.database.operations import Operations
 from autopack.gitstore.checkouts import Checkouts
-from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.alone import run_alone
+from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
-from autopack.telemetry.setup import configure
 from builder_svc.builders.sandboxes import Sandboxes
 from builder_svc.builders.selection import Selection
 from builder_svc.config import Config
@@ -77,17 +77,7 @@ async def start(config: Config) -> RunningService:
 async def main() -> None:
     """Serves until SIGTERM."""
     environ = dict(os.environ)
-    config = Config.from_environ(environ)
-    await asyncio.to_thread(config.directory.mkdir, parents=True, exist_ok=True)
-    telemetry = configure("builder_svc", config.spans, environ)
-    try:
-        running = await start(config)
-        try:
-            await wait_for_signal()
-        finally:
-            await running.close()
-    finally:
-        telemetry.close()
+    await run_alone("builder_svc", Config.from_environ(environ), environ, start)
 
 
 if __name__ == "__main__":

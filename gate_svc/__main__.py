@@ -10,10 +10,10 @@ from autopack.api.gate.v1 import gate_service_pb2, gate_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
 from autopack.gitstore.checkouts import Checkouts
+from autopack.rpc.alone import run_alone
 from autopack.rpc.channel import create_channel
-from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
-from autopack.telemetry.setup import configure
 from gate_svc.audits import Audits
 from gate_svc.checks import Checks
 from gate_svc.config import Config
@@ -95,17 +95,7 @@ async def start(config: Config) -> RunningService:
 async def main() -> None:
     """Serves until SIGTERM."""
     environ = dict(os.environ)
-    config = Config.from_environ(environ)
-    await asyncio.to_thread(config.directory.mkdir, parents=True, exist_ok=True)
-    telemetry = configure("gate_svc", config.spans, environ)
-    try:
-        running = await start(config)
-        try:
-            await wait_for_signal()
-        finally:
-            await running.close()
-    finally:
-        telemetry.close()
+    await run_alone("gate_svc", Config.from_environ(environ), environ, start)
 
 
 if __name__ == "__main__":

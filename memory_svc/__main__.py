@@ -10,9 +10,9 @@ from pathlib import Path
 from autopack.api.memory.v1 import memory_service_pb2, memory_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
-from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.alone import run_alone
+from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
-from autopack.telemetry.setup import configure
 from memory_svc.config import Config
 from memory_svc.domain.index import Embedder, VectorIndex
 from memory_svc.domain.memory import Memory
@@ -100,17 +100,7 @@ def _index(config: Config, model: str) -> VectorIndex:
 async def main() -> None:
     """Serves until SIGTERM."""
     environ = dict(os.environ)
-    config = Config.from_environ(environ)
-    await asyncio.to_thread(config.directory.mkdir, parents=True, exist_ok=True)
-    telemetry = configure("memory_svc", config.spans, environ)
-    try:
-        running = await start(config)
-        try:
-            await wait_for_signal()
-        finally:
-            await running.close()
-    finally:
-        telemetry.close()
+    await run_alone("memory_svc", Config.from_environ(environ), environ, start)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from autopack.api.orchestrator.v1 import orchestrator_service_pb2, orchestrator_
 from autopack.database.database import Database
 from autopack.errors import PermissionDenied, Reason
 from autopack.gitstore.service import GitServiceServicer
-from autopack.rpc.lifetime import RunningService, close_all, wait_for_signal
+from autopack.rpc.alone import run_alone
+from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
-from autopack.telemetry.setup import configure
 from autopack.telemetry.tracing import tracer_provider
 from orchestrator_svc.config import Config
 from orchestrator_svc.control import Control
@@ -107,17 +107,7 @@ def _flush_spans() -> None:
 async def main() -> None:
     """Serves until SIGTERM."""
     environ = dict(os.environ)
-    config = Config.from_environ(environ)
-    config.directory.mkdir(parents=True, exist_ok=True)
-    telemetry = configure("orchestrator_svc", config.spans, environ)
-    try:
-        running = await start(config)
-        try:
-            await wait_for_signal()
-        finally:
-            await running.close()
-    finally:
-        telemetry.close()
+    await run_alone("orchestrator_svc", Config.from_environ(environ), environ, start)
 
 
 if __name__ == "__main__":

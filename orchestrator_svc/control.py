@@ -28,7 +28,8 @@ from orchestrator_svc.engine import Engine
 from orchestrator_svc.notifier import Notifier
 from orchestrator_svc.projects import Base, Project, Projects
 from orchestrator_svc.storage import asked
-from orchestrator_svc.storage.runs import NewPhase, RunStore, Submission, submit
+from orchestrator_svc.storage.runs import RunStore
+from orchestrator_svc.storage.submission import NewPhase, Submission, submit
 from orchestrator_svc.tracing import trace_id_of
 
 POLL_SECONDS = 0.5

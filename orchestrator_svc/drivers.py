@@ -28,6 +28,7 @@ from orchestrator_svc.steps import Steps
 from orchestrator_svc.storage import changes
 from orchestrator_svc.storage.runs import Line, RunStore
 from orchestrator_svc.tracing import RunTrace
+from orchestrator_svc.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -128,13 +129,18 @@ class Drivers:
                 plan={phase.phase_id: phase for phase in message.phases},
                 budgets=await asyncio.to_thread(_budgets, message, project, run.base),
                 project=project,
-                services=self.services,
+                work=Work(
+                    run_id,
+                    run.project_id,
+                    self.services,
+                    self.rows,
+                    self.git_address,
+                    stopping=lambda: self._stopping,
+                ),
                 rows=self.rows,
-                git_address=self.git_address,
                 clock=self.clock,
                 changed=self.notifier.changed,
                 trace=trace,
-                stopping=lambda: self._stopping,
             )
             flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
             line = await flow.drive()

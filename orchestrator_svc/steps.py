@@ -5,22 +5,19 @@ is in the rows before the next step begins.
 """
 
 import asyncio
-import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
-from autopack.api.auditor.v1 import auditor_service_pb2
-from autopack.api.builder.v1 import build_pb2, builder_service_pb2
-from autopack.api.gate.v1 import gate_service_pb2, verdict_pb2
-from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
+from autopack.api.builder.v1 import build_pb2
+from autopack.api.gate.v1 import verdict_pb2
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import AutopackError, Reason, Unavailable
+from autopack.errors import Reason, Unavailable
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.store import Signature
-from autopack.rpc.errors import call, reasons_from_proto, reasons_to_proto
+from autopack.rpc.errors import reasons_from_proto
 from orchestrator_svc import convert
 from orchestrator_svc.domain import budget as budgets
 from orchestrator_svc.domain.budget import Budget
@@ -30,19 +27,16 @@ from orchestrator_svc.domain.run import Attempt, Phase, Run, Usage
 from orchestrator_svc.domain.states import AttemptState, PhaseState
 from orchestrator_svc.domain.train import Prediction, dependents
 from orchestrator_svc.projects import Project
-from orchestrator_svc.services import Services, ended
 from orchestrator_svc.storage import changes
 from orchestrator_svc.storage.changes import AttemptChange, PhaseChange, attempt_moves
 from orchestrator_svc.storage.rows import judged_to_json, reasons_to_json
 from orchestrator_svc.storage.runs import RunStore
 from orchestrator_svc.storage.tables import phases as phases_table
 from orchestrator_svc.tracing import RunTrace
+from orchestrator_svc.work import Audited, Work
 
 AUTHOR = "Autopack"
 EMAIL = "autopack@localhost"
-RECALL_SECONDS = 5.0
-CANCEL_SECONDS = 2.0
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +49,12 @@ class Steps:
     budgets: Mapping[str, Budget]
     """What each phase may spend in all: the plan's where it is narrower than the policy's."""
     project: Project
-    services: Services
+    work: Work
     rows: RunStore
-    git_address: str
     clock: Callable[[], float]
     changed: Callable[[str], None]
     """Told the run's id after each change of its rows."""
     trace: RunTrace
-    stopping: Callable[[], bool]
-    """Whether this orchestrator stops: then work elsewhere goes on for whoever comes next."""
 
     async def skip(self, phase: Phase, dependency: str) -> None:
         """Ends a phase whose dependency did not land."""
@@ -115,9 +106,11 @@ class Steps:
         identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}/build" + _again(attempt)
         planned = self.plan[phase.phase_id]
         if planned.builder.WhichOneof("kind") == "ledger":
-            build = await self._tidy(identity, planned, attempt)
+            build = await self.work.tidy(identity, planned, attempt)
         else:
-            build = await self._build(identity, planned, run, phase, attempt)
+            left = budgets.left(self.budgets[phase.phase_id], phase)
+            granted = Budget(left.attempts, left.seconds, attempt.reserved_tokens, left.usd)
+            build = await self.work.build(identity, planned, run, phase, attempt, granted)
         reasons = reasons_from_proto(build.reasons)
         usage = convert.usage_from_proto(build.usage)
         if build.state == build_pb2.BUILD_STATE_SUCCEEDED:
@@ -159,49 +152,9 @@ class Steps:
         audit_id = f"{identity}/audit{audit.suffix}{_again(attempt)}"
         place = f"{prediction.base_tree[:12]}-{prediction.tree or ''}"[:40]
         gate_id = f"{identity}/gate/{place}/{len(approvals)}{_again(attempt)}"
-        planned = self.plan[phase.phase_id]
-        await call(
-            self.services.auditor.StartAudit(
-                auditor_service_pb2.StartAuditRequest(
-                    request_id=audit_id,
-                    project_id=run.project_id,
-                    base=audit.base,
-                    head=audit.head,
-                    policy_commit=run.base,
-                    git_address=self.git_address,
-                    category=planned.category,
-                )
-            )
+        judgement = await self.work.judge(
+            run, self.plan[phase.phase_id], base, head, audit, audit_id, gate_id, approvals
         )
-        try:
-            await call(
-                self.services.gate.StartGate(
-                    gate_service_pb2.StartGateRequest(
-                        request_id=gate_id,
-                        project_id=run.project_id,
-                        base=base,
-                        head=head,
-                        policy_commit=run.base,
-                        scope=gate_service_pb2.GateScope(
-                            paths=planned.scope.paths, category=planned.category, checks=planned.checks
-                        ),
-                        audit_request_id=audit_id,
-                        approvals=convert.approvals_to_proto(approvals),
-                        git_address=self.git_address,
-                    )
-                )
-            )
-            answer = await ended(
-                lambda: self.services.gate.WaitGate(
-                    gate_service_pb2.WaitGateRequest(request_id=gate_id), timeout=60
-                )
-            )
-        except asyncio.CancelledError:
-            if not self.stopping():
-                cancel = gate_service_pb2.CancelGateRequest(request_id=gate_id)
-                await asyncio.shield(_quietly(call(self.services.gate.CancelGate(cancel))))
-            raise
-        judgement = answer.judgement
         if judgement.state != verdict_pb2.JUDGEMENT_STATE_SUCCEEDED:
             await self._note_fault(phase, attempt, Usage())
             raise Unavailable(*(reasons_from_proto(judgement.reasons) or (_no_verdict(phase.phase_id),)))
@@ -338,96 +291,6 @@ class Steps:
         await self.rows.database.transaction(work)
         self.changed(self.run_id)
 
-    async def _build(
-        self, identity: str, planned: plan_pb2.Phase, run: Run, phase: Phase, attempt: Attempt
-    ) -> build_pb2.Build:
-        earlier = [reason for before in phase.attempts[: attempt.number - 1] for reason in before.reasons]
-        left = budgets.left(self.budgets[phase.phase_id], phase)
-        granted = Budget(left.attempts, left.seconds, attempt.reserved_tokens, left.usd)
-        await call(
-            self.services.builder.StartBuild(
-                builder_service_pb2.StartBuildRequest(
-                    request_id=identity,
-                    project_id=run.project_id,
-                    base=attempt.base,
-                    policy_commit=run.base,
-                    phase=planned,
-                    attempt=attempt.number,
-                    feedback=reasons_to_proto(earlier),
-                    recalled=await self._recall(run, planned, earlier),
-                    budget=convert.budget_to_proto(granted),
-                    upload_token=await self.rows.upload_token(self.run_id, phase.phase_id, attempt.number),
-                    git_address=self.git_address,
-                )
-            )
-        )
-        try:
-            answer = await ended(
-                lambda: self.services.builder.WaitBuild(
-                    builder_service_pb2.WaitBuildRequest(request_id=identity), timeout=60
-                )
-            )
-        except asyncio.CancelledError:
-            if not self.stopping():
-                cancel = builder_service_pb2.CancelBuildRequest(request_id=identity)
-                await asyncio.shield(_quietly(call(self.services.builder.CancelBuild(cancel))))
-            raise
-        return answer.build
-
-    async def _tidy(self, identity: str, planned: plan_pb2.Phase, attempt: Attempt) -> build_pb2.Build:
-        await call(
-            self.services.memory.StartTidy(
-                memory_service_pb2.StartTidyRequest(
-                    request_id=identity,
-                    project_id=self.project.project_id,
-                    base=attempt.base,
-                    run_ids=planned.builder.ledger.run_ids,
-                    upload_token=await self.rows.upload_token(self.run_id, planned.phase_id, attempt.number),
-                    git_address=self.git_address,
-                )
-            )
-        )
-        answer = await ended(
-            lambda: self.services.memory.WaitTidy(
-                memory_service_pb2.WaitTidyRequest(request_id=identity), timeout=60
-            )
-        )
-        tidy = answer.tidy
-        done = tidy.state == memory_pb2.WORK_STATE_SUCCEEDED and tidy.commit
-        reasons = list(tidy.reasons) or reasons_to_proto([_nothing_to_tidy()])
-        return build_pb2.Build(
-            request_id=identity,
-            state=build_pb2.BUILD_STATE_SUCCEEDED if done else build_pb2.BUILD_STATE_FAILED,
-            commit=tidy.commit,
-            reasons=[] if done else reasons,
-            builder_kind="ledger",
-        )
-
-    async def _recall(
-        self, run: Run, planned: plan_pb2.Phase, earlier: list[Reason]
-    ) -> list[build_pb2.RecalledText]:
-        query = "\n".join([planned.goal, *(f"{reason.code}: {reason.message}" for reason in earlier[-5:])])
-        try:
-            answer = await call(
-                self.services.memory.Recall(
-                    memory_service_pb2.RecallRequest(
-                        project_id=run.project_id,
-                        query=query[:20000],
-                        # After a refusal, what failed in runs that are not merged yet may be the hint.
-                        include_pending=bool(earlier),
-                    ),
-                    timeout=RECALL_SECONDS,
-                )
-            )
-        except AutopackError as error:
-            # What memory knows helps, but a run does without it.
-            log.warning("nothing recalled for %s: %s", planned.phase_id, error)
-            return []
-        return [
-            build_pb2.RecalledText(text=hit.text, source=hit.source, entry_id=hit.entry_id, trust=hit.trust)
-            for hit in answer.hits
-        ]
-
     def _check_arrived(self, commit: str, attempt: Attempt) -> None:
         store = self.project.store
         if not store.has(commit) or store.parents(commit) != (attempt.base,):
@@ -451,19 +314,17 @@ class Steps:
                 )
         return None
 
-    def _what_is_judged(
-        self, run: Run, attempt: Attempt, prediction: Prediction
-    ) -> "tuple[str, str, _Audited]":
+    def _what_is_judged(self, run: Run, attempt: Attempt, prediction: Prediction) -> tuple[str, str, Audited]:
         """Commits to judge, and the change to audit: the one that was built, where it is the same."""
         store = self.project.store
         base, head = self.project.predicted(run, prediction)
         built = change_digest(store.diff(attempt.base, attempt.change), "")
         if change_digest(store.diff(base, head), "") == built:
-            return base, head, _Audited(attempt.base, attempt.change, "")
+            return base, head, Audited(attempt.base, attempt.change, "")
         return (
             base,
             head,
-            _Audited(base, head, f"/{prediction.base_tree[:12]}-{(prediction.tree or '')[:12]}"),
+            Audited(base, head, f"/{prediction.base_tree[:12]}-{(prediction.tree or '')[:12]}"),
         )
 
     async def _note_fault(self, phase: Phase, attempt: Attempt, usage: Usage) -> None:
@@ -489,23 +350,8 @@ class Steps:
         self.changed(self.run_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Audited:
-    base: str
-    head: str
-    suffix: str
-
-
 def _again(attempt: Attempt) -> str:
     return f"~{attempt.faults}" if attempt.faults else ""
-
-
-async def _quietly(cancelling: Awaitable[object]) -> None:
-    try:
-        async with asyncio.timeout(CANCEL_SECONDS):
-            await cancelling
-    except (AutopackError, TimeoutError) as error:
-        log.warning("could not cancel: %s", error)
 
 
 def _no_verdict(phase_id: str) -> Reason:
@@ -522,7 +368,3 @@ def _other_tree(phase_id: str) -> Reason:
         f"The gate judged another tree than the one that {phase_id} would land.",
         "This is a fault of the gate service: look at its log.",
     )
-
-
-def _nothing_to_tidy() -> Reason:
-    return Reason("NOTHING_TO_TIDY", "The ledgers hold all merged runs already.", "")

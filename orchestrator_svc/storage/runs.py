@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from autopack.database.database import Database
-from autopack.errors import AlreadyExists, NotFound, Reason
+from autopack.errors import NotFound, Reason
 from orchestrator_svc.domain.run import Event, Phase, Run
 from orchestrator_svc.domain.states import AttemptState, PhaseState, RunState
 from orchestrator_svc.storage.rows import (
@@ -43,106 +43,6 @@ class Line:
     """Phases that have not ended, slot or not."""
     waiting: int
     """Phases that wait for approval."""
-
-
-@dataclass(frozen=True, slots=True)
-class NewPhase:
-    """A phase as it is submitted."""
-
-    phase_id: str
-    depends_on: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A run as it is submitted; phases in topological order."""
-
-    run_id: str
-    project_id: str
-    plan: bytes
-    plan_name: str
-    plan_digest: str
-    base: str
-    base_branch: str
-    submit_time: float
-    trace_id: str
-    phases: Sequence[NewPhase]
-
-
-def submit(connection: sa.Connection, submission: Submission) -> bool:
-    """Inserts the run with its phases, or finds it.
-
-    Returns:
-        Whether it is new.
-
-    Raises:
-        AlreadyExists: `RUN_ID_IN_USE`, if the id has another plan or project.
-    """
-    found = connection.execute(
-        sa.select(runs.c.plan_digest, runs.c.project_id).where(runs.c.run_id == submission.run_id)
-    ).one_or_none()
-    if found is not None:
-        if (found.plan_digest, found.project_id) != (submission.plan_digest, submission.project_id):
-            raise AlreadyExists(
-                Reason(
-                    "RUN_ID_IN_USE",
-                    f"Run {submission.run_id} exists already, with another plan or repository.",
-                    "Choose another --run-id, or leave it out to be given one.",
-                )
-            )
-        return False
-    connection.execute(
-        sa.insert(runs).values(
-            run_id=submission.run_id,
-            project_id=submission.project_id,
-            plan=submission.plan,
-            plan_name=submission.plan_name,
-            plan_digest=submission.plan_digest,
-            base=submission.base,
-            base_branch=submission.base_branch,
-            head=submission.base,
-            state=RunState.RUNNING,
-            submit_time=submission.submit_time,
-            trace_id=submission.trace_id,
-            reasons=[],
-            next_slot=len(submission.phases) + 1,
-            next_sequence=2,
-            fence=0,
-            owner="",
-            lease_until=0.0,
-        )
-    )
-    connection.execute(
-        sa.insert(phases),
-        [
-            {
-                "run_id": submission.run_id,
-                "phase_id": phase.phase_id,
-                "position": index,
-                "slot": index + 1,
-                "state": PhaseState.QUEUED,
-                "ended": False,
-                "depends_on": list(phase.depends_on),
-                "commit": "",
-                "approvals": 0,
-                "reasons": [],
-            }
-            for index, phase in enumerate(submission.phases)
-        ],
-    )
-    connection.execute(
-        sa.insert(events).values(
-            run_id=submission.run_id,
-            sequence=1,
-            time=submission.submit_time,
-            phase_id="",
-            attempt=0,
-            state="RUN_STATE_RUNNING",
-            message=f"Submitted with {len(submission.phases)} phases.",
-            reasons=[],
-        )
-    )
-    return True
 
 
 class RunStore:
