@@ -1,0 +1,1 @@
+"""Ed25519 keys, DSSE envelopes and in-toto statements: pure functions over bytes."""
