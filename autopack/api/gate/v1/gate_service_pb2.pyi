@@ -9,6 +9,56 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class AttestChangeRequest(_message.Message):
+    __slots__ = ("judgement_id", "commit", "parent", "run_id", "phase_id", "attempt", "slot", "plan_digest", "run_base", "builder_kind", "exchange_digest", "change")
+    JUDGEMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    PHASE_ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    PLAN_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    RUN_BASE_FIELD_NUMBER: _ClassVar[int]
+    BUILDER_KIND_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    judgement_id: str
+    commit: bytes
+    parent: bytes
+    run_id: str
+    phase_id: str
+    attempt: int
+    slot: int
+    plan_digest: str
+    run_base: str
+    builder_kind: str
+    exchange_digest: str
+    change: str
+    def __init__(self, judgement_id: _Optional[str] = ..., commit: _Optional[bytes] = ..., parent: _Optional[bytes] = ..., run_id: _Optional[str] = ..., phase_id: _Optional[str] = ..., attempt: _Optional[int] = ..., slot: _Optional[int] = ..., plan_digest: _Optional[str] = ..., run_base: _Optional[str] = ..., builder_kind: _Optional[str] = ..., exchange_digest: _Optional[str] = ..., change: _Optional[str] = ...) -> None: ...
+
+class AttestChangeResponse(_message.Message):
+    __slots__ = ("bundle",)
+    BUNDLE_FIELD_NUMBER: _ClassVar[int]
+    bundle: bytes
+    def __init__(self, bundle: _Optional[bytes] = ...) -> None: ...
+
+class AttestRunRequest(_message.Message):
+    __slots__ = ("run_id", "head", "predicate")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
+    PREDICATE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    head: str
+    predicate: bytes
+    def __init__(self, run_id: _Optional[str] = ..., head: _Optional[str] = ..., predicate: _Optional[bytes] = ...) -> None: ...
+
+class AttestRunResponse(_message.Message):
+    __slots__ = ("envelope",)
+    ENVELOPE_FIELD_NUMBER: _ClassVar[int]
+    envelope: bytes
+    def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
+
 class StartGateRequest(_message.Message):
     __slots__ = ("request_id", "project_id", "base", "head", "policy_commit", "scope", "audit_request_id", "approvals", "git_address")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]

@@ -55,6 +55,16 @@ class GateServiceStub:
                 request_serializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.GetCapabilitiesRequest.SerializeToString,
                 response_deserializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.GetCapabilitiesResponse.FromString,
                 _registered_method=True)
+        self.AttestChange = channel.unary_unary(
+                '/autopack.api.gate.v1.GateService/AttestChange',
+                request_serializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestChangeRequest.SerializeToString,
+                response_deserializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestChangeResponse.FromString,
+                _registered_method=True)
+        self.AttestRun = channel.unary_unary(
+                '/autopack.api.gate.v1.GateService/AttestRun',
+                request_serializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestRunRequest.SerializeToString,
+                response_deserializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestRunResponse.FromString,
+                _registered_method=True)
 
 
 class GateServiceServicer:
@@ -104,6 +114,28 @@ class GateServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AttestChange(self, request, context):
+        """Signs what this gate has accepted, bound to the commit as which it lands. The same
+        request gives the same bytes.
+
+        INVALID_ARGUMENT `COMMIT_INVALID`: the objects are no commits; do not retry.
+        NOT_FOUND `OPERATION_NOT_FOUND`: the judgement is lost with the service's store: judge again.
+        FAILED_PRECONDITION `ATTESTATION_REFUSED`: this is not what was accepted; do not retry.
+        UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttestRun(self, request, context):
+        """Signs how a run ended and the heads of its records, as the orchestrator reports them.
+
+        UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GateServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +158,16 @@ def add_GateServiceServicer_to_server(servicer, server):
                     servicer.GetCapabilities,
                     request_deserializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.GetCapabilitiesRequest.FromString,
                     response_serializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.GetCapabilitiesResponse.SerializeToString,
+            ),
+            'AttestChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttestChange,
+                    request_deserializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestChangeRequest.FromString,
+                    response_serializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestChangeResponse.SerializeToString,
+            ),
+            'AttestRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.AttestRun,
+                    request_deserializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestRunRequest.FromString,
+                    response_serializer=autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestRunResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -237,6 +279,60 @@ class GateService:
             '/autopack.api.gate.v1.GateService/GetCapabilities',
             autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.GetCapabilitiesRequest.SerializeToString,
             autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.GetCapabilitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttestChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autopack.api.gate.v1.GateService/AttestChange',
+            autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestChangeRequest.SerializeToString,
+            autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttestRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autopack.api.gate.v1.GateService/AttestRun',
+            autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestRunRequest.SerializeToString,
+            autopack_dot_api_dot_gate_dot_v1_dot_gate__service__pb2.AttestRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -60,6 +60,20 @@ class GateServiceStub:
 
     UNAVAILABLE: retry with backoff.
     """
+    AttestChange: _grpc.UnaryUnaryMultiCallable[_gate_service_pb2.AttestChangeRequest, _gate_service_pb2.AttestChangeResponse]
+    """Signs what this gate has accepted, bound to the commit as which it lands. The same
+    request gives the same bytes.
+
+    INVALID_ARGUMENT `COMMIT_INVALID`: the objects are no commits; do not retry.
+    NOT_FOUND `OPERATION_NOT_FOUND`: the judgement is lost with the service's store: judge again.
+    FAILED_PRECONDITION `ATTESTATION_REFUSED`: this is not what was accepted; do not retry.
+    UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
+    """
+    AttestRun: _grpc.UnaryUnaryMultiCallable[_gate_service_pb2.AttestRunRequest, _gate_service_pb2.AttestRunResponse]
+    """Signs how a run ended and the heads of its records, as the orchestrator reports them.
+
+    UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
+    """
 
 @_typing.type_check_only
 class GateServiceAsyncStub(GateServiceStub):
@@ -92,6 +106,20 @@ class GateServiceAsyncStub(GateServiceStub):
     """Says what the sandbox on this gate's machine can and cannot enforce.
 
     UNAVAILABLE: retry with backoff.
+    """
+    AttestChange: _aio.UnaryUnaryMultiCallable[_gate_service_pb2.AttestChangeRequest, _gate_service_pb2.AttestChangeResponse]  # type: ignore[assignment]
+    """Signs what this gate has accepted, bound to the commit as which it lands. The same
+    request gives the same bytes.
+
+    INVALID_ARGUMENT `COMMIT_INVALID`: the objects are no commits; do not retry.
+    NOT_FOUND `OPERATION_NOT_FOUND`: the judgement is lost with the service's store: judge again.
+    FAILED_PRECONDITION `ATTESTATION_REFUSED`: this is not what was accepted; do not retry.
+    UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
+    """
+    AttestRun: _aio.UnaryUnaryMultiCallable[_gate_service_pb2.AttestRunRequest, _gate_service_pb2.AttestRunResponse]  # type: ignore[assignment]
+    """Signs how a run ended and the heads of its records, as the orchestrator reports them.
+
+    UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
     """
 
 class GateServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -146,6 +174,32 @@ class GateServiceServicer(metaclass=_abc_1.ABCMeta):
         """Says what the sandbox on this gate's machine can and cannot enforce.
 
         UNAVAILABLE: retry with backoff.
+        """
+
+    @_abc_1.abstractmethod
+    def AttestChange(
+        self,
+        request: _gate_service_pb2.AttestChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_service_pb2.AttestChangeResponse, _abc.Awaitable[_gate_service_pb2.AttestChangeResponse]]:
+        """Signs what this gate has accepted, bound to the commit as which it lands. The same
+        request gives the same bytes.
+
+        INVALID_ARGUMENT `COMMIT_INVALID`: the objects are no commits; do not retry.
+        NOT_FOUND `OPERATION_NOT_FOUND`: the judgement is lost with the service's store: judge again.
+        FAILED_PRECONDITION `ATTESTATION_REFUSED`: this is not what was accepted; do not retry.
+        UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
+        """
+
+    @_abc_1.abstractmethod
+    def AttestRun(
+        self,
+        request: _gate_service_pb2.AttestRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gate_service_pb2.AttestRunResponse, _abc.Awaitable[_gate_service_pb2.AttestRunResponse]]:
+        """Signs how a run ended and the heads of its records, as the orchestrator reports them.
+
+        UNAVAILABLE `SIGNER_UNAVAILABLE`: the key cannot be used; retry with backoff.
         """
 
 def add_GateServiceServicer_to_server(servicer: GateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -54,16 +54,18 @@ CHECK_OUTCOME_NO_EVIDENCE: CheckOutcome
 CHECK_OUTCOME_KILLED: CheckOutcome
 
 class Judgement(_message.Message):
-    __slots__ = ("request_id", "state", "verdict", "reasons")
+    __slots__ = ("request_id", "state", "verdict", "reasons", "record")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     VERDICT_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     state: JudgementState
     verdict: Verdict
     reasons: _containers.RepeatedCompositeFieldContainer[_reason_pb2.Reason]
-    def __init__(self, request_id: _Optional[str] = ..., state: _Optional[_Union[JudgementState, str]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ...) -> None: ...
+    record: bytes
+    def __init__(self, request_id: _Optional[str] = ..., state: _Optional[_Union[JudgementState, str]] = ..., verdict: _Optional[_Union[Verdict, _Mapping]] = ..., reasons: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ..., record: _Optional[bytes] = ...) -> None: ...
 
 class Verdict(_message.Message):
     __slots__ = ("decision", "reasons", "change_digest", "decision_digest", "tree", "base_tree", "policy_digest", "checks", "risk", "categories", "findings_digest", "sandbox_tier")
