@@ -2,6 +2,7 @@
 
 import math
 import os
+import resource
 
 from autopack.sandbox.port import Limits
 
@@ -10,10 +11,19 @@ _EXTRA_PROCESSES = 2
 """The sandbox's own first process, and room for the one that a shell replaces itself with."""
 
 
+def refuse_cores() -> None:
+    """Have this process and all that it starts dump no core, not even into a program of the host.
+
+    Where the kernel pipes cores to one (`/proc/sys/kernel/core_pattern`), 0 would not keep it from that, 1
+    does. No command can set it (see `seccomp`). Does nothing where the limit was taken away for good.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (1 if hard == resource.RLIM_INFINITY else min(1, hard), hard))
+
+
 def resource_limits(limits: Limits, memory_too: bool) -> dict[str, int]:
     """Hard limits for the command and all that it starts; memory (private data) where no cgroup limits it."""
     values = {
-        "core": 0,
         # A wall clock ends the command; this is for what would survive it.
         "cpu": math.ceil(limits.seconds * (os.cpu_count() or 1)) + 1,
         "fsize": limits.file_size_mb * _MEGABYTE,

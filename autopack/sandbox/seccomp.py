@@ -51,6 +51,7 @@ _NEW_NAMESPACES = (
     0x40000000,
 )
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_RLIMIT_CORE = 4
 _LAST_FAMILY = 46  # greater numbers are refused by one rule
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _NETLINK_ROUTE = 0
@@ -85,6 +86,7 @@ def programs(sockets: Sockets, *, among_others: bool) -> tuple[bytes, ...]:
         rules.add_rule(refuse, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
     for request in (_TIOCSTI, _TIOCLINUX):
         rules.add_rule(refuse, "ioctl", pyseccomp.Arg(1, pyseccomp.MASKED_EQ, _ALL_BITS, request))
+    _pin_core_limit(rules, pyseccomp)
     _add_socket_rules(rules, pyseccomp, sockets)
     if among_others:
         _add_rules_against_neighbours(rules, pyseccomp)
@@ -126,6 +128,15 @@ def gate_filter(signals: bool) -> GateFilter:
         rules.add_rule(pyseccomp.ERRNO(errno.ENOSYS), "pidfd_send_signal")
     seccomp = pyseccomp.resolve_syscall(pyseccomp.Arch.NATIVE, "seccomp")
     return GateFilter(_compiled(rules), seccomp, calls)
+
+
+def _pin_core_limit(rules: Any, seccomp: Any) -> None:
+    """Setting it seems to succeed and does nothing: `ulimit -c 0` is common, and would have cores piped to
+    a program of the host (see `rlimits`)."""
+    nothing = seccomp.ERRNO(0)
+    rules.add_rule(nothing, "setrlimit", seccomp.Arg(0, seccomp.MASKED_EQ, _ALL_BITS, _RLIMIT_CORE))
+    setting = seccomp.Arg(1, seccomp.MASKED_EQ, _ALL_BITS, _RLIMIT_CORE), seccomp.Arg(2, seccomp.NE, 0)
+    rules.add_rule(nothing, "prlimit64", *setting)
 
 
 def _add_rules_against_neighbours(rules: Any, seccomp: Any) -> None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from autopack.sandbox import mounts
 from autopack.sandbox.cancellation import finish
 from autopack.sandbox.identity import Identity, may_mount
+from autopack.sandbox.rlimits import refuse_cores
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ class Spawner:
         self.staging = identity.switched and may_mount()
         """Whether mounts can be made for started processes: we are root and may."""
         self._mappings: dict[tuple[int, int], int] = {}
+        refuse_cores()
         self._executor = ThreadPoolExecutor(1, "autopack-spawner")
         if self.staging:
             self._executor.submit(mounts.enter_private_mount_namespace).result()
