@@ -37,9 +37,7 @@ class Capabilities:
             "a command that is given the network has the host's, its loopback included",
         ]
         if not self.fact("cgroup_memory").holds:
-            found.append(
-                "memory of all processes is measured, not capped; unmapped files in memory are not seen"
-            )
+            found.append("memory of all processes is measured five times a second, not capped")
         if tier == "namespaces":
             found.append("paths of the workspace on the host, and the host's load and memory, show in /proc")
         else:

@@ -172,8 +172,10 @@ class ContainedWorkspace:
             if cgroup is not None and cgroup.limits_memory:
                 if cgroup.memory_exceeded():
                     return "memory"
-            elif memory_usage.exceeds(members, limits.memory_mb * MEGABYTE):
-                return "memory"
+            else:
+                in_files = bytes_used_by_deleted_files(members, ("/memfd:",))
+                if memory_usage.exceeds(members, limits.memory_mb * MEGABYTE - in_files):
+                    return "memory"
             try:
                 used = bytes_used((*self._written, reports))
             except TooDeep:

@@ -75,7 +75,7 @@ ESCAPES = (
     Escape("signal it by descriptor", "attempt(lambda: call(424, os.pidfd_open({bystander}), 0, None, 0))"),
     Escape(
         "limit a process of the host",
-        "import resource\nattempt(lambda: resource.prlimit({bystander}, resource.RLIMIT_CORE, (0, 0)))",
+        "import resource\nattempt(lambda: resource.prlimit({bystander}, resource.RLIMIT_MSGQUEUE, (0, 0)))",
     ),
     Escape(
         "write the memory of the parent",

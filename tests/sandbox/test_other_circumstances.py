@@ -58,7 +58,10 @@ def probed(*circumstances: str) -> dict[str, Any]:
 
 @needs_root
 def test_an_ordinary_user_is_as_well_protected() -> None:
-    chosen = "(test_attacks or cancelling_kills or cannot_start) and (namespaces or 4) and not copied"
+    chosen = (
+        "(test_attacks or test_escapes or test_nothing_is_left or cancelling_kills or cannot_start)"
+        " and (namespaces or 4) and not copied"
+    )
     result = python(["ordinary-user"], "-m", "pytest", str(HERE), "-k", chosen)
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -85,7 +88,7 @@ def test_without_control_groups_limits_are_each_process_s_own() -> None:
     assert report["tiers"] == ["namespaces", "landlock"]
     assert not report["cgroup_memory"]["holds"]
     assert not report["cgroup_processes"]["holds"]
-    chosen = "namespaces and (memory_is or cannot_start or temporary)"
+    chosen = "namespaces and (memory_is or files_in_memory or cannot_start or temporary)"
     limits = str(HERE / "test_limits_and_endings.py")
     result = python(["read-only-cgroups"], "-m", "pytest", limits, "-k", chosen)
     assert result.returncode == 0, result.stdout + result.stderr
