@@ -12,13 +12,13 @@ from auditor_svc.analyzers.scanner import Scanner
 from auditor_svc.analyzers.worker_process import WorkerPool
 from auditor_svc.auditing import Auditing
 from auditor_svc.config import Config
-from auditor_svc.projects import Projects
 from auditor_svc.service import AuditorServiceServicer
 from auditor_svc.storage.audits import AuditStore
 from autopack.api.auditor.v1 import auditor_service_pb2, auditor_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
 from autopack.errors import Unavailable
+from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
 from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
@@ -33,10 +33,10 @@ async def start(config: Config) -> RunningService:
     store = AuditStore(database, time.time)
     await store.prune()
     operations = Operations(database, time.time, "audit")
-    projects = Projects(config.directory / "git", config.tls)
+    copies = Copies(config.directory / "git", config.tls)
     in_worker = WorkerScanner(WorkerPool(config.workers))
     scanners: list[Scanner] = [in_worker, RuffScanner(config.directory / "files")]
-    auditing = Auditing(projects, scanners, config.concurrent_audits)
+    auditing = Auditing(copies, scanners, config.concurrent_audits)
     servicer = AuditorServiceServicer(operations, auditing, store)
     warming = asyncio.create_task(warm(in_worker if config.warm else None))
 
@@ -76,7 +76,7 @@ async def start(config: Config) -> RunningService:
             operations.close,
             stop_warming,
             *(scanner.close for scanner in scanners),
-            projects.close,
+            copies.close,
             database.close,
         )
 

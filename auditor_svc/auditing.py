@@ -13,8 +13,8 @@ from auditor_svc.changes import changed_paths, read_change
 from auditor_svc.domain.audit import AuditResult, AuditRules, conclude
 from auditor_svc.domain.change import ChangedFile
 from auditor_svc.domain.findings import AnalyzerReport, Severity
-from auditor_svc.projects import Projects
 from autopack.errors import Reason, Unavailable
+from autopack.gitstore.copies import Copies
 from autopack.gitstore.store import GitStore
 from autopack.policy.categories import categories
 from autopack.policy.policy import Policy
@@ -54,14 +54,14 @@ class Job:
 class Auditing:
     """Makes audits, a bounded number at a time."""
 
-    def __init__(self, projects: Projects, scanners: Sequence[Scanner], concurrent: int) -> None:
-        self._projects = projects
+    def __init__(self, copies: Copies, scanners: Sequence[Scanner], concurrent: int) -> None:
+        self._copies = copies
         self._scanners = scanners
         self._slots = asyncio.Semaphore(concurrent)
 
     async def prepare(self, request: AuditRequest) -> Job:
         """Gets objects, policy and versions. Raises AutopackError where one cannot be had."""
-        store = await self._projects.with_commits(
+        store = await self._copies.with_commits(
             request.project_id, request.git_address, request.policy_commit, request.base, request.head
         )
         policy = await asyncio.to_thread(policy_at, store, request.policy_commit)
@@ -132,7 +132,7 @@ def _key(request: AuditRequest, policy: Policy, rules: AuditRules, versions: Map
 def _code_digest() -> str:
     """SHA-256 of this package's sources: whoever changes a rule changes the key."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
+    for path in sorted(file for suffix in ("py", "yaml") for file in Path(__file__).parent.rglob(f"*.{suffix}")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -27,7 +27,7 @@ from autopack.gitstore.patch import parse_patch
 from autopack.gitstore.replay import replay
 from autopack.gitstore.service import GitServiceServicer
 from autopack.gitstore.store import GitStore
-from autopack.gitstore.transfer import ensure_commit, put_commit
+from autopack.gitstore.transfer import get_commits, put_commit
 from autopack.gitstore.write_path import Edit, apply_edits, check_change
 from autopack.policy.paths import PathRules
 from autopack.rpc.channel import create_channel
@@ -152,12 +152,9 @@ async def transfers(directory: Path, owner: GitStore, base: str, heads: list[str
     async with create_server(ServerSettings(f"unix:{directory}/git.sock"), [offered]) as server:
         channel = create_channel(server.address)
         stub = GitServiceStub(channel)
-        await ensure_commit(store, stub, "project", base)
+        await get_commits(store, stub, "project", [base], [])
         await measure_async(
-            "ensure_commit, there already", lambda _: ensure_commit(store, stub, "project", base)
-        )
-        await measure_async(
-            "ensure_commit", lambda number: ensure_commit(store, stub, "project", heads[number], [base])
+            "get a commit", lambda number: get_commits(store, stub, "project", [heads[number]], [base])
         )
         changes = [
             store.commit(

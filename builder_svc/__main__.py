@@ -10,6 +10,7 @@ from autopack.api.builder.v1 import builder_service_pb2, builder_service_pb2_grp
 from autopack.database.database import Database
 from autopack.database.operations import Operations
 from autopack.gitstore.checkouts import Checkouts
+from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
 from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
@@ -17,7 +18,6 @@ from builder_svc.builders.sandboxes import Sandboxes
 from builder_svc.builders.selection import Selection
 from builder_svc.config import Config
 from builder_svc.domain.building import Building
-from builder_svc.objects import GitObjects
 from builder_svc.service import BuilderServicer
 from builder_svc.storage.exchanges import ExchangeStore
 
@@ -30,14 +30,14 @@ async def start(config: Config) -> RunningService:
         database = await asyncio.to_thread(Database.open, config.url, MIGRATIONS)
         undo.push_async_callback(database.close)
         checkouts = await asyncio.to_thread(Checkouts, config.directory / "checkouts", config.checkouts_bytes)
-        objects = GitObjects(config.directory / "git", config.tls)
-        undo.push_async_callback(objects.close)
+        copies = Copies(config.directory / "git", config.tls)
+        undo.push_async_callback(copies.close)
         selection = Selection(
             Sandboxes(config.sandbox_tier), checkouts, config.secrets, config.maximum_prompt_bytes
         )
         undo.push_async_callback(selection.close)
         building = Building(
-            objects,
+            copies,
             ExchangeStore(database, time.time),
             selection.select,
             config.concurrent_builds,
@@ -69,7 +69,7 @@ async def start(config: Config) -> RunningService:
         undo.pop_all()
 
     async def close() -> None:
-        await close_all(server.stop, operations.close, selection.close, objects.close, database.close)
+        await close_all(server.stop, operations.close, selection.close, copies.close, database.close)
 
     return RunningService(server, close)
 

@@ -10,6 +10,7 @@ from autopack.api.gate.v1 import gate_service_pb2, gate_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
 from autopack.gitstore.checkouts import Checkouts
+from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
 from autopack.rpc.channel import create_channel
 from autopack.rpc.lifetime import RunningService, close_all
@@ -20,9 +21,9 @@ from gate_svc.config import Config
 from gate_svc.environments import Environments
 from gate_svc.judging import Judging
 from gate_svc.machine import machine_digest
-from gate_svc.projects import Projects
 from gate_svc.sandboxes import Sandboxes
 from gate_svc.service import GateServiceServicer
+from gate_svc.signing.process import Signer, leave_key_behind
 from gate_svc.slots import FairSlots
 from gate_svc.storage.check_results import CheckResults
 from gate_svc.trees import Trees
@@ -40,12 +41,12 @@ async def start(config: Config) -> RunningService:
     await asyncio.to_thread(environments.prune, time.time())
     checkouts = await asyncio.to_thread(Checkouts, directory / "checkouts", config.checkouts_bytes)
     auditor = create_channel(config.auditor_address, config.tls)
-    projects = Projects(directory / "git", config.tls)
+    copies = Copies(directory / "git", config.tls)
     sandboxes = Sandboxes(config.sandbox_tier)
     checks = Checks(results, FairSlots(config.concurrent_checks))
     operations = Operations(database, time.time, "gate")
     judging = Judging(
-        projects=projects,
+        copies=copies,
         audits=Audits(AuditorServiceStub(auditor), config.audit_patience_seconds, time.monotonic),
         sandboxes=sandboxes,
         environments=environments,
@@ -53,7 +54,8 @@ async def start(config: Config) -> RunningService:
         checks=checks,
         machine=await asyncio.to_thread(machine_digest),
     )
-    servicer = GateServiceServicer(operations, judging, sandboxes)
+    signer = Signer(config.key_source)
+    servicer = GateServiceServicer(operations, judging, sandboxes, signer, time.time)
     server = create_server(
         ServerSettings(
             config.address,
@@ -84,7 +86,8 @@ async def start(config: Config) -> RunningService:
             operations.close,
             checks.close,
             sandboxes.close,
-            projects.close,
+            signer.close,
+            copies.close,
             close_auditor,
             database.close,
         )
@@ -95,6 +98,7 @@ async def start(config: Config) -> RunningService:
 async def main() -> None:
     """Serves until SIGTERM."""
     environ = dict(os.environ)
+    leave_key_behind(environ)
     await run_alone("gate_svc", Config.from_environ(environ), environ, start)
 
 

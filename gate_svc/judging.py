@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from autopack.errors import AutopackError, Reason
+from autopack.gitstore.copies import Copies
 from autopack.gitstore.store import GitStore
 from autopack.policy.plan import Check
 from autopack.telemetry import names
@@ -28,7 +29,6 @@ from gate_svc.domain.risk import assess
 from gate_svc.domain.ruling import Ruling, refuse
 from gate_svc.domain.verdict import Verdict
 from gate_svc.environments import Environments
-from gate_svc.projects import Projects
 from gate_svc.sandboxes import Sandboxes
 from gate_svc.trees import Trees
 
@@ -37,7 +37,7 @@ from gate_svc.trees import Trees
 class Judging:
     """What judgements are made with."""
 
-    projects: Projects
+    copies: Copies
     audits: Audits
     sandboxes: Sandboxes
     environments: Environments
@@ -50,7 +50,7 @@ class Judging:
         """The verdict on one change. Raises AutopackError where there can be none."""
         attributes = {names.REQUEST_ID: request.request_id, names.PROJECT_ID: request.project_id}
         with span(names.GATE_SPAN, attributes) as current:
-            store = await self.projects.with_commits(
+            store = await self.copies.with_commits(
                 request.project_id, request.git_address, request.policy_commit, request.base, request.head
             )
             candidate = await asyncio.to_thread(read_candidate, store, request)
@@ -95,7 +95,7 @@ class Judging:
             return audit_facts(report, same_change=False)
         if (report.base, report.head) == (request.base, request.head):
             return audit_facts(report, same_change=True)
-        await self.projects.with_commits(
+        await self.copies.with_commits(
             request.project_id, request.git_address, request.policy_commit, report.base, report.head
         )
         changes = await asyncio.to_thread(store.diff, report.base, report.head)

@@ -4,7 +4,7 @@ Like git's own receive-pack: a small pack is read at once (in process, 0.5 ms), 
 
 import shutil
 import tempfile
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -66,11 +66,11 @@ class PackReceiver:
             self._spool()
 
     @reporting_full_disk()
-    def finish(self, commit: str = "") -> int:
+    def finish(self, *commits: str) -> int:
         """Takes the objects into the store and returns their number.
 
         Raises InvalidInput `PACK_INVALID`: not a sound pack, objects that are not sound or lack
-        what they refer to, or no `commit` among them (where one is named) or in the store.
+        what they refer to, or a commit of `commits` neither among them nor in the store.
         ResourceExhausted `PACK_TOO_LARGE`.
         """
         try:
@@ -78,8 +78,8 @@ class PackReceiver:
                 not self._quarantine
                 and pack_format.read_count(bytes(self._received[:12])) <= SMALL_PACK_OBJECTS
             ):
-                return self._finish_small(commit)
-            return self._finish_large(self._spool(), commit)
+                return self._finish_small(commits)
+            return self._finish_large(self._spool(), commits)
         except PackTooLarge:
             raise _too_large("contents of more bytes than are taken") from None
         except (PackInvalid, ObjectInvalid) as error:
@@ -97,7 +97,7 @@ class PackReceiver:
         self._received.clear()
         return self._quarantine
 
-    def _finish_small(self, commit: str) -> int:
+    def _finish_small(self, commits: Sequence[str]) -> int:
         store = self._store
 
         def read(oid: bytes) -> tuple[int, bytes] | None:
@@ -105,12 +105,12 @@ class PackReceiver:
 
         found = pack_format.read_pack(bytes(self._received), read, SMALL_PACK_CONTENTS)
         order = list(dependencies_first(found, found.__getitem__, store))
-        _require(commit, found, store)
+        _require(commits, found, store)
         for oid in order:
             store.write_object(*found[oid])
         return len(found)
 
-    def _finish_large(self, quarantine: Path, commit: str) -> int:
+    def _finish_large(self, quarantine: Path, commits: Sequence[str]) -> int:
         store = self._store
         objects = quarantine / "objects"
         (objects / "pack").mkdir(parents=True)
@@ -148,7 +148,7 @@ class PackReceiver:
 
         for _ in dependencies_first(ids, read, store):
             pass
-        _require(commit, ids, store)
+        _require(commits, ids, store)
         # The index goes last: a pack without one is not seen.
         for file in sorted((objects / "pack").iterdir(), key=lambda file: file.suffix == ".idx"):
             file.rename(store.path / "objects" / "pack" / file.name)
@@ -163,9 +163,10 @@ def receive_pack(store: GitStore, chunks: Iterable[bytes], limit_bytes: int = DE
         return receiver.finish()
 
 
-def _require(commit: str, received: Container[bytes], store: GitStore) -> None:
-    if commit and bytes.fromhex(commit) not in received and not store.has(commit):
-        raise PackInvalid(f"commit {commit} is not in it")
+def _require(commits: Sequence[str], received: Container[bytes], store: GitStore) -> None:
+    for commit in commits:
+        if bytes.fromhex(commit) not in received and not store.has(commit):
+            raise PackInvalid(f"commit {commit} is not in it")
 
 
 def dependencies_first(ids: Iterable[bytes], read: Read, store: GitStore) -> Iterator[bytes]:

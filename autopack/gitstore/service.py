@@ -46,8 +46,7 @@ class GitServiceServicer(GeneratedServicer):
         def prepare() -> Iterator[bytes]:
             return make_pack(self._stores(request.project_id), request.wants, request.haves)
 
-        pack = await asyncio.to_thread(prepare)
-        async for chunk in in_chunks(pack):
+        async for chunk in in_chunks(prepare):
             yield GetPackResponse(chunk=chunk)
 
     async def PutPack(

@@ -1,10 +1,8 @@
 """The client's side of moving objects between services: get what is lacking, give what was made."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 import grpc
 
@@ -20,36 +18,29 @@ CHUNK_BYTES = 512 * 1024
 DEADLINE_SECONDS = 600.0
 """Of one transfer, where the call that it is made for does not end sooner."""
 
-_locks: WeakValueDictionary[tuple[Path, str], asyncio.Lock] = WeakValueDictionary()
 
-
-async def ensure_commit(
-    store: GitStore, stub: "GitServiceAsyncStub", project_id: str, commit: str, haves: Sequence[str] = ()
+async def get_commits(
+    store: GitStore,
+    stub: "GitServiceAsyncStub",
+    project_id: str,
+    commits: Sequence[str],
+    haves: Sequence[str],
 ) -> None:
-    """Sees to it that the store has a commit with its whole tree; does nothing if it has.
+    """Gets commits with their whole trees into the store, which has the commits `haves` already.
 
-    `haves` are commits that the store may have already: only what differs from them is moved.
     Raises what GetPack refuses with, and what `PackReceiver` refuses.
     """
-    if await asyncio.to_thread(store.has, commit):
-        return
-    # Of callers that want one commit at once, the first gets it; if it gives up, the next does.
-    lock = _locks.setdefault((store.path, commit), asyncio.Lock())
-    async with lock:
-        known = await asyncio.to_thread(lambda: [have for have in (commit, *haves) if store.has(have)])
-        if commit in known:
-            return
-        request = GetPackRequest(project_id=project_id, wants=[commit], haves=known)
-        with PackReceiver(store) as receiver:
-            call = stub.GetPack(request, timeout=DEADLINE_SECONDS)
-            try:
-                async for response in call:
-                    await receive(receiver, response.chunk)
-            except grpc.aio.AioRpcError as error:
-                raise to_exception(error) from error
-            finally:
-                call.cancel()
-            await asyncio.to_thread(receiver.finish, commit)
+    request = GetPackRequest(project_id=project_id, wants=dict.fromkeys(commits), haves=haves)
+    with PackReceiver(store) as receiver:
+        call = stub.GetPack(request, timeout=DEADLINE_SECONDS)
+        try:
+            async for response in call:
+                await receive(receiver, response.chunk)
+        except grpc.aio.AioRpcError as error:
+            raise to_exception(error) from error
+        finally:
+            call.cancel()
+        await asyncio.to_thread(receiver.finish, *commits)
 
 
 async def put_commit(
@@ -68,11 +59,10 @@ async def put_commit(
     header = PutPackHeader(
         request_id=request_id, project_id=project_id, commit=commit, upload_token=upload_token
     )
-    pack = await asyncio.to_thread(make_pack, store, [commit], [base])
 
     async def requests() -> AsyncIterator[PutPackRequest]:
         yield PutPackRequest(header=header)
-        async for chunk in in_chunks(pack):
+        async for chunk in in_chunks(lambda: make_pack(store, [commit], [base])):
             yield PutPackRequest(chunk=chunk)
 
     try:
@@ -90,11 +80,15 @@ async def receive(receiver: PackReceiver, chunk: bytes) -> None:
         receiver.add(chunk)
 
 
-async def in_chunks(pack: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def in_chunks(make: Callable[[], Iterator[bytes]]) -> AsyncIterator[bytes]:
     """A pack in messages of at most CHUNK_BYTES, made off the loop as fast as they are taken."""
     buffer = bytearray()
+    pack: Iterator[bytes] | None = None
 
     def fill() -> None:
+        nonlocal pack
+        if pack is None:
+            pack = make()
         while len(buffer) < CHUNK_BYTES and (part := next(pack, None)) is not None:
             buffer.extend(part)
 

@@ -14,7 +14,7 @@ from autopack.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from autopack.gitstore.objects import EXECUTABLE, REGULAR
+from autopack.gitstore.conflict_markers import find_conflict_markers
 from autopack.gitstore.store import GitStore, Signature
 from autopack.gitstore.write_path import Edit, apply_edits
 from autopack.policy.paths import PathRules
@@ -22,7 +22,6 @@ from autopack.policy.plan import Phase
 from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
 from builder_svc.domain.builder import Builder, Record, Task, Work
-from builder_svc.domain.conflict_markers import find_conflict_markers
 from builder_svc.domain.redaction import redacted_json, redacted_reasons
 
 GRACE_SECONDS = 2.0
@@ -35,15 +34,17 @@ _COMMITTER_TIME = re.compile(rb"^committer .*> (\d+) [+-]\d{4}$", re.MULTILINE)
 _REFUSED_PACKS = frozenset({"PACK_INVALID", "PACK_TOO_LARGE"})
 
 
-class Objects(Protocol):
-    """Moves git objects between this service's store and the repository's owner."""
+class Copies(Protocol):
+    """Moves git objects between this service's stores and the repositories' owner."""
 
-    async def fetch(self, task: Task) -> GitStore:
-        """The project's store, with the base and the policy's commit in it."""
+    async def with_commits(self, project_id: str, git_address: str, *commits: str) -> GitStore:
+        """The project's store, with these commits in it."""
         ...
 
-    async def give(self, task: Task, store: GitStore, commit: str) -> None:
-        """Hand the change over."""
+    async def give(
+        self, project_id: str, git_address: str, commit: str, base: str, request_id: str, upload_token: str
+    ) -> None:
+        """Hands a commit over to the owner, who has `base`."""
         ...
 
 
@@ -69,14 +70,14 @@ class Building:
 
     def __init__(
         self,
-        objects: Objects,
+        copies: Copies,
         exchanges: Exchanges,
         select: Callable[[Phase, Policy], Builder],
         concurrency: int,
         clock: Callable[[], float],
     ) -> None:
         """`select` gives the builder of a phase or raises AutopackError; `clock` gives seconds."""
-        self._objects = objects
+        self._copies = copies
         self._exchanges = exchanges
         self._select = select
         self._concurrency = concurrency
@@ -89,7 +90,9 @@ class Building:
 
         What was spent is on the record, also when this is cancelled.
         """
-        store = await self._objects.fetch(task)
+        store = await self._copies.with_commits(
+            task.project_id, task.delivery.git_address, task.policy_commit, task.base
+        )
         outcome = await self._outcome(task, store, record)
         if record.exchange:
             document = redacted_json({"kind": record.kind, "exchange": record.exchange}, record.secrets)
@@ -110,21 +113,25 @@ class Building:
         except AutopackError as error:
             return Outcome(reasons=error.reasons)
         try:
-            await self._give(task, store, commit)
+            await self._give(task, commit)
         except (InvalidInput, ResourceExhausted) as error:
             if error.reasons[0].code in _REFUSED_PACKS:
                 return Outcome(reasons=error.reasons)
             raise
         return Outcome(commit)
 
-    async def _give(self, task: Task, store: GitStore, commit: str) -> None:
+    async def _give(self, task: Task, commit: str) -> None:
         """What was built may have been dear: an owner that is just restarting does not lose it."""
-        for pause in GIVE_PAUSES:
+        where, token = task.delivery.git_address, task.delivery.upload_token
+        for pause in (*GIVE_PAUSES, None):
             try:
-                return await self._objects.give(task, store, commit)
+                return await self._copies.give(
+                    task.project_id, where, commit, task.base, task.request_id, token
+                )
             except Unavailable:
+                if pause is None:
+                    raise
                 await asyncio.sleep(pause)
-        await self._objects.give(task, store, commit)
 
     async def _edits(self, builder: Builder, work: Work) -> Sequence[Edit]:
         slots = self._slots.setdefault(builder.kind, asyncio.Semaphore(self._concurrency))
@@ -154,15 +161,10 @@ def _no_time() -> Reason:
 
 def _commit(store: GitStore, task: Task, edits: Sequence[Edit], rules: PathRules) -> str:
     tree = apply_edits(store, task.base, edits, rules)
-    marked = find_conflict_markers(edits, lambda path: _base_file(store, task.base, path))
+    marked = find_conflict_markers(store, task.base, edits)
     if marked:
         raise InvalidInput(*marked)
     _, data = store.read_object(bytes.fromhex(task.base))
     time = _COMMITTER_TIME.search(data)
     author = Signature(*AUTHOR, int(time[1]) if time else 0)
     return store.commit(tree=tree, parents=[task.base], message=task.request_id, author=author)
-
-
-def _base_file(store: GitStore, base: str, path: str) -> bytes | None:
-    entry = store.entry(base, path)
-    return store.read_blob(entry.oid) if entry and entry.mode in (REGULAR, EXECUTABLE) else None

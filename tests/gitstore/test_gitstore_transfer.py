@@ -1,8 +1,7 @@
 """Objects move between services over GitService, with the real server and client around it."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,11 @@ from autopack.api.git.v1 import git_service_pb2
 from autopack.api.git.v1.git_service_pb2 import GetPackRequest, PutPackHeader, PutPackRequest
 from autopack.api.git.v1.git_service_pb2_grpc import GitServiceStub, add_GitServiceServicer_to_server
 from autopack.errors import InvalidInput, NotFound, PermissionDenied, Reason, ResourceExhausted
-from autopack.gitstore import service, transfer
+from autopack.gitstore import transfer
 from autopack.gitstore.packs import make_pack
 from autopack.gitstore.service import GitServiceServicer
 from autopack.gitstore.store import GitStore
-from autopack.gitstore.transfer import ensure_commit, put_commit
+from autopack.gitstore.transfer import get_commits, put_commit
 from autopack.rpc.channel import create_channel
 from autopack.rpc.server import ServerSettings, Service, create_server
 from autopack.testing.repositories import make_commit
@@ -82,63 +81,11 @@ async def test_a_commit_is_got_once_and_only_what_differs(owner: Owner, store: G
     base = make_commit(owner.store, {f"d{number}/f": b"%d" % number for number in range(40)})
     head = make_commit(owner.store, {**{f"d{n}/f": b"%d" % n for n in range(40)}, "new": b"1"}, base)
     async with connected(owner) as stub:
-        await ensure_commit(store, stub, "project", base)
-        await ensure_commit(store, stub, "project", head, [base, "1" * 40])
+        await get_commits(store, stub, "project", [base], [])
+        await get_commits(store, stub, "project", [head], [base, "1" * 40])
 
     assert store.read(head, "new") == b"1"
     assert len(list(store.entries(head))) == 41
-
-
-async def test_a_commit_that_is_there_is_not_asked_for(owner: Owner, store: GitStore) -> None:
-    commit = make_commit(store, {"a": b"1"})
-    async with connected(owner) as stub:
-        pass  # it serves no more
-
-    await ensure_commit(store, stub, "project", commit)
-
-
-async def test_many_who_want_one_commit_at_once_get_it_once(
-    owner: Owner, store: GitStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commit = make_commit(owner.store, {"a": b"1"})
-    made: list[Sequence[str]] = []
-
-    def counted(source: GitStore, wants: Sequence[str], haves: Sequence[str]) -> Iterator[bytes]:
-        made.append(wants)
-        return make_pack(source, wants, haves)
-
-    monkeypatch.setattr(service, "make_pack", counted)
-    async with connected(owner) as stub:
-        await asyncio.gather(*(ensure_commit(store, stub, "project", commit) for _ in range(20)))
-
-    assert len(made) == 1
-    assert store.has(commit)
-
-
-async def test_one_who_gives_up_does_not_keep_the_others_from_it(
-    owner: Owner, store: GitStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commit = make_commit(owner.store, {"a": b"1"})
-    asked, answer = asyncio.Event(), threading.Event()
-    loop = asyncio.get_running_loop()
-
-    def slow(source: GitStore, wants: Sequence[str], haves: Sequence[str]) -> Iterator[bytes]:
-        loop.call_soon_threadsafe(asked.set)
-        answer.wait(20)
-        return make_pack(source, wants, haves)
-
-    monkeypatch.setattr(service, "make_pack", slow)
-    async with connected(owner) as stub:
-        first = asyncio.create_task(ensure_commit(store, stub, "project", commit))
-        await asked.wait()
-        second = asyncio.create_task(ensure_commit(store, stub, "project", commit))
-        first.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await first
-        answer.set()
-        await second
-
-    assert store.has(commit)
 
 
 async def test_what_is_large_comes_in_chunks_of_half_a_mebibyte(owner: Owner, store: GitStore) -> None:
@@ -149,7 +96,7 @@ async def test_what_is_large_comes_in_chunks_of_half_a_mebibyte(owner: Owner, st
             len(response.chunk)
             async for response in stub.GetPack(GetPackRequest(project_id="project", wants=[commit]))
         ]
-        await ensure_commit(store, stub, "project", commit)
+        await get_commits(store, stub, "project", [commit], [])
 
     assert len(sizes) > 3
     assert max(sizes) == transfer.CHUNK_BYTES
@@ -159,15 +106,15 @@ async def test_what_is_large_comes_in_chunks_of_half_a_mebibyte(owner: Owner, st
 async def test_what_is_not_there_is_refused(owner: Owner, store: GitStore) -> None:
     async with connected(owner) as stub:
         with pytest.raises(NotFound, match="OBJECT_NOT_FOUND"):
-            await ensure_commit(store, stub, "project", "1" * 40)
+            await get_commits(store, stub, "project", ["1" * 40], [])
         with pytest.raises(NotFound, match="PROJECT_NOT_FOUND"):
-            await ensure_commit(store, stub, "other", "1" * 40)
+            await get_commits(store, stub, "other", ["1" * 40], [])
 
 
 async def test_a_commit_is_given_and_may_be_given_again(owner: Owner, store: GitStore) -> None:
     base = make_commit(owner.store, {"a": b"1", "d/b": b"1"})
     async with connected(owner) as stub:
-        await ensure_commit(store, stub, "project", base)
+        await get_commits(store, stub, "project", [base], [])
         head = make_commit(store, {"a": b"2", "d/b": b"1"}, base)
         for _ in range(2):
             assert await put_commit(store, stub, "project", head, base, "r1", "token") == 3
@@ -255,6 +202,6 @@ async def test_what_comes_from_the_owner_is_checked_too(owner: Owner, store: Git
     ).hex()
     async with connected(owner) as stub:
         with pytest.raises(InvalidInput, match="PACK_INVALID"):
-            await ensure_commit(store, stub, "project", commit)
+            await get_commits(store, stub, "project", [commit], [])
 
     assert not store.has(commit)

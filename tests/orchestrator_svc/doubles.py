@@ -15,7 +15,7 @@ from autopack.api.memory.v1 import memory_pb2, memory_service_pb2, memory_servic
 from autopack.errors import Reason
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.store import GitStore, Signature
-from autopack.gitstore.transfer import ensure_commit, put_commit
+from autopack.gitstore.transfer import get_commits, put_commit
 from autopack.gitstore.write_path import Edit, apply_edits
 from autopack.policy.policy import DEFAULT_POLICY
 from autopack.rpc.channel import create_channel
@@ -47,6 +47,8 @@ class Script:
     hold_gate: dict[str, asyncio.Event] = field(default_factory=dict)
     """Phases whose verdict waits for an event."""
     hold_build: dict[str, asyncio.Event] = field(default_factory=dict)
+    tiers: tuple[str, ...] = ("namespaces", "landlock")
+    """Sandboxes that the gate's machine has."""
     builds: list[builder_service_pb2.StartBuildRequest] = field(default_factory=list)
     gates: list[gate_service_pb2.StartGateRequest] = field(default_factory=list)
     audits: list[auditor_service_pb2.StartAuditRequest] = field(default_factory=list)
@@ -76,8 +78,8 @@ class Objects:
         store = await asyncio.to_thread(GitStore.open, self.directory / f"{project_id}.git")
         channel = create_channel(address)
         stub = git_service_pb2_grpc.GitServiceStub(channel)
-        for commit in commits:
-            await ensure_commit(store, stub, project_id, commit)
+        if lacking := [commit for commit in commits if not store.has(commit)]:
+            await get_commits(store, stub, project_id, lacking, [])
         return store, stub, channel
 
 
@@ -158,11 +160,12 @@ class AuditorDouble(auditor_service_pb2_grpc.AuditorServiceServicer):
 
 
 class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
-    GetCapabilities = UNASKED
-
     def __init__(self, script: Script, objects: Objects) -> None:
         self.script, self.objects = script, objects
         self.running: dict[str, gate_service_pb2.StartGateRequest] = {}
+
+    async def GetCapabilities(self, request: Any, context: Any) -> Any:
+        return gate_service_pb2.GetCapabilitiesResponse(tiers=self.script.tiers)
 
     async def StartGate(self, request: Any, context: Any) -> Any:
         if request.request_id not in self.running:
