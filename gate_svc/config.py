@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from autopack.rpc.tls import TlsSettings
+from gate_svc.signing.process import KeySource
 
 
 def _processors() -> int:
@@ -33,6 +34,8 @@ class Config:
     """The one tier to be used; None: the best one."""
     warm: bool = True
     """Whether the sandbox is probed at the start, beside everything else, and not by the first judgement."""
+    key: KeySource | None = None
+    """The signing key's; None: `keys/gate.key` in the directory."""
     spans: Path | None = None
     """Local span store; None: none."""
     tls: TlsSettings | None = None
@@ -40,6 +43,11 @@ class Config:
     health_address: str = ""
     """Where health is told without TLS, to probes; empty: nowhere."""
     maximum_concurrent_rpcs: int = 400
+
+    @property
+    def key_source(self) -> KeySource:
+        """Where the signing key is."""
+        return self.key or KeySource.from_environ({}, self.directory)
 
     @property
     def url(self) -> str:
@@ -60,6 +68,7 @@ class Config:
             checkouts_bytes=int(environ.get("AUTOPACK_CHECKOUTS_BYTES", "2000000000")),
             audit_patience_seconds=float(environ.get("AUTOPACK_AUDIT_PATIENCE_SECONDS", "10")),
             sandbox_tier=environ.get("AUTOPACK_SANDBOX_TIER") or None,
+            key=KeySource.from_environ(environ, directory),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -8,8 +8,11 @@ from autopack.errors import Reason
 from autopack.policy.convert import check_from_proto
 from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
 from autopack.sandbox import Capabilities
+from autopack.signing.document import canonical
+from gate_svc.domain.attestation import Landing
 from gate_svc.domain.audit import AuditReport, Finding
 from gate_svc.domain.decide import ApprovalGiven
+from gate_svc.domain.record import Record
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.risk import Risk
 from gate_svc.domain.verdict import CheckOutcome, CheckResult, Decision, Verdict
@@ -52,7 +55,16 @@ def request_from_proto(message: gate_service_pb2.StartGateRequest) -> GateReques
         category=message.scope.category,
         checks=tuple(check_from_proto(check) for check in message.scope.checks),
         audit_request_id=message.audit_request_id,
-        approvals=tuple(ApprovalGiven(each.change_digest, each.approver) for each in message.approvals),
+        approvals=tuple(
+            ApprovalGiven(
+                each.change_digest,
+                each.approver,
+                each.key_id,
+                each.signature,
+                each.approve_time.seconds + each.approve_time.nanos // 1_000_000 / 1000,
+            )
+            for each in message.approvals
+        ),
         git_address=message.git_address,
     )
 
@@ -101,8 +113,25 @@ def failed(request_id: str, reasons: Sequence[Reason]) -> verdict_pb2.Judgement:
     )
 
 
-def succeeded(request_id: str, verdict: Verdict) -> verdict_pb2.Judgement:
-    """A judgement with its verdict."""
+def landing_from_proto(message: gate_service_pb2.AttestChangeRequest) -> Landing:
+    """A change as it lands."""
+    return Landing(
+        commit=message.commit,
+        parent=message.parent,
+        run_id=message.run_id,
+        phase_id=message.phase_id,
+        attempt=message.attempt,
+        slot=message.slot,
+        plan_digest=message.plan_digest,
+        run_base=message.run_base,
+        builder_kind=message.builder_kind,
+        exchange_digest=message.exchange_digest,
+        change=message.change,
+    )
+
+
+def succeeded(request_id: str, verdict: Verdict, record: Record) -> verdict_pb2.Judgement:
+    """A judgement with its verdict, and what is kept of it to be signed."""
     return verdict_pb2.Judgement(
         request_id=request_id,
         state=verdict_pb2.JUDGEMENT_STATE_SUCCEEDED,
@@ -120,6 +149,7 @@ def succeeded(request_id: str, verdict: Verdict) -> verdict_pb2.Judgement:
             findings_digest=verdict.findings_digest,
             sandbox_tier=verdict.sandbox_tier,
         ),
+        record=canonical(record),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from autopack.sandbox import Capabilities, Sandbox, probe, select
+from autopack.sandbox import Capabilities, Fact, Sandbox, probe, proven_limits, select
 
 
 class Sandboxes:
@@ -12,6 +12,7 @@ class Sandboxes:
         """`only` names the one tier to be used."""
         self._only = only
         self._chosen: dict[str, Sandbox] = {}
+        self._proving: dict[str, asyncio.Task[tuple[Fact, ...]]] = {}
         self._choosing = asyncio.Lock()
         self._warming: asyncio.Task[Capabilities] | None = None
 
@@ -19,11 +20,23 @@ class Sandboxes:
         """What works here."""
         return await asyncio.to_thread(probe)
 
+    async def enforced(self) -> tuple[str, ...]:
+        """Names of what works here, the limits of the sandboxes chosen so far by going over each.
+
+        Raises Unavailable `SANDBOX_UNAVAILABLE` for one that holds nothing back.
+        """
+        facts = (await self.capabilities()).facts
+        for proving in self._proving.values():
+            facts += await asyncio.shield(proving)
+        return tuple(fact.name for fact in facts if fact.holds)
+
     async def at_least(self, tier: str) -> Sandbox:
         """The strongest one that is no weaker than `tier`. Raises Unavailable `SANDBOX_UNAVAILABLE`."""
         async with self._choosing:
             if tier not in self._chosen:
-                self._chosen[tier] = await asyncio.to_thread(self._select, tier)
+                sandbox = self._chosen[tier] = await asyncio.to_thread(self._select, tier)
+                # Beside the first check; its verdict waits for both.
+                self._proving.setdefault(sandbox.tier, asyncio.create_task(proven_limits(sandbox)))
             return self._chosen[tier]
 
     def _select(self, tier: str) -> Sandbox:
@@ -38,6 +51,9 @@ class Sandboxes:
         """Closes all of them."""
         if self._warming is not None:
             await asyncio.gather(self._warming, return_exceptions=True)
+        for proving in self._proving.values():
+            proving.cancel()
+        await asyncio.gather(*self._proving.values(), return_exceptions=True)
         for sandbox in self._chosen.values():
             await sandbox.close()
         self._chosen.clear()

@@ -90,6 +90,9 @@ async def start_service(
         "AUTOPACK_EXECUTOR_ID": "local",
         "AUTOPACK_HEALTH_ADDRESS": "",
     }
+    if service == "gate":
+        # Beside the services' own directories: it outlives them, and `autopack init` makes it too.
+        settings["AUTOPACK_SIGNING_KEY"] = environ.get("AUTOPACK_SIGNING_KEY") or str(places.key)
     config = replace(module.Config.from_environ({**environ, **settings}), tls=None, spans=None)
     if service == "orchestrator":
         config = replace(config, spans=places.spans, allow_paths=True, drive_at_start=resident)

@@ -38,6 +38,11 @@ class Places:
         return self.home / "spans.db"
 
     @property
+    def key(self) -> Path:
+        """The gate's private key; the public one is beside it, ending in `.pub`."""
+        return self.home / "keys" / "gate.key"
+
+    @property
     def run(self) -> Path:
         """Where sockets are, unless its path is too long for them."""
         return self.home / "run"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
@@ -24,11 +24,33 @@ from autopack.policy.fields import (
 )
 from autopack.policy.paths import PathRules
 from autopack.policy.plan import Budget, Check, duplicate_checks
-from autopack.policy.validation import validate
+from autopack.policy.validation import listed, nearest, validate
+from autopack.signing.keys import PublicKey, public_key
 
 POLICY_FILE = "autopack.yaml"
 DEFAULT_BUDGET = Budget(attempts=3, seconds=900, tokens=500_000)
 """Where neither plan nor policy states one; no dollars: not limited by money."""
+
+CATEGORIES = (
+    "bug_fix",
+    "feature",
+    "refactoring",
+    "performance",
+    "tests",
+    "docs",
+    "schema_change",
+    "security_auth_change",
+    "dependency",
+    "infrastructure",
+    "ci",
+    "policy",
+    "test_harness",
+    "ledger",
+)
+"""Categories that every policy knows; the keys of its `categories` are added."""
+
+TIERS = ("namespaces", "landlock")
+"""Of sandboxes, the strongest first."""
 
 Severity = Literal["low", "medium", "high", "critical"]
 Secret = Annotated[
@@ -41,6 +63,14 @@ Host = Annotated[
     ),
 ]
 Score = Annotated[Count, Field(le=100)]
+ApproverName = Annotated[Words, Field(min_length=1, max_length=200)]
+ApproverKey = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9+/]{43}=$",
+        description="a public Ed25519 key: the last line of base64 that `autopack key` prints",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +182,12 @@ class Approvals:
         "security_auth_change",
         "dependency",
     )
+    keys: Annotated[Mapping[ApproverName, ApproverKey], Field(max_length=100)] = field(default_factory=dict)
+    """Public Ed25519 keys by approver; where there are any, only what one of them has signed counts."""
+
+    def public_keys(self) -> dict[str, PublicKey]:
+        """The keys, by approver."""
+        return {name: public_key(text, f"approvals.keys.{name}") for name, text in self.keys.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +233,14 @@ class Policy:
         """What a change may touch under this policy, within a phase's scope."""
         return PathRules(self.paths.allow, self.paths.protect, scope)
 
+    def refuse_category(self, name: str) -> Reason | None:
+        """Why a category means nothing here (UNKNOWN_CATEGORY), with the nearest one that does."""
+        known = tuple(dict.fromkeys((*CATEGORIES, *self.categories)))
+        if name in known:
+            return None
+        fix = f"did you mean `{nearest(name, known)}`? Known are {listed(known)}; `categories` adds others"
+        return Reason("UNKNOWN_CATEGORY", f"there is no category `{name}`", fix)
+
 
 DEFAULT_POLICY = Policy()
 """Of a repository without autopack.yaml: no checks, so that nothing can be accepted."""
@@ -218,6 +262,17 @@ def load_policy(text: str, source: str = POLICY_FILE) -> Policy:
         message = f"risk: approve_at {policy.risk.approve_at} is above reject_at {policy.risk.reject_at}"
         fix = "what is rejected cannot be approved: lower approve_at"
         reasons.append(Reason("POLICY_INVALID", message, fix, source, node.line_of(("risk", "approve_at"))))
+    if policy is not None:
+        # A misspelt one would silently never ask.
+        named = {
+            ("approvals", "categories"): policy.approvals.categories,
+            ("audit", "dual"): policy.audit.dual,
+        }
+        for location, names in named.items():
+            for index, name in enumerate(names):
+                if unknown := policy.refuse_category(name):
+                    line = node.line_of((*location, index))
+                    reasons.append(replace(unknown, path=source, line=line))
     if policy is None or reasons:
         raise InvalidInput(*sorted(reasons, key=lambda reason: reason.line))
     return policy

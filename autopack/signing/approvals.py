@@ -24,7 +24,7 @@ def sign_approval(key: PrivateKey, change_digest: str, approver: str) -> tuple[s
 
 def proven_by(
     keys: Iterable[PublicKey], change_digest: str, approver: str, key_id: str, signature: bytes
-) -> PublicKey | None:
-    """The one of these keys that signed the approval; None: it is not proven."""
+) -> bool:
+    """Whether one of these keys signed the approval."""
     message = approval_message(change_digest, approver)
-    return next((key for key in keys if key.key_id == key_id and key.verifies(signature, message)), None)
+    return any(key.key_id == key_id and key.verifies(signature, message) for key in keys)

@@ -3,11 +3,14 @@
 REFUSE outweighs ASK outweighs NOTE, so another bad fact can never make a verdict milder.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from autopack.errors import Reason
+from autopack.policy.narrowing import NO_CHECKS
 from autopack.policy.policy import Policy
+from autopack.signing.approvals import proven_by
+from autopack.signing.keys import PublicKey
 from gate_svc.domain.audit import AuditFacts, judge_audit
 from gate_svc.domain.checking import CheckFacts, judge_check, result
 from gate_svc.domain.risk import Risk
@@ -28,6 +31,11 @@ class ApprovalGiven:
 
     change_digest: str
     approver: str
+    key_id: str = ""
+    signature: bytes = b""
+    """Of their own key; empty: unproven."""
+    time: float = 0.0
+    """When, by the word of whoever passed it on; Unix, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +99,22 @@ def _conclude(heaviest: Weight, facts: Facts) -> tuple[Decision, tuple[Ruling, .
         return Decision.REJECT, ()
     if heaviest is Weight.NOTE:
         return Decision.ACCEPT, ()
-    approvers = {each.approver for each in facts.approvals if each.change_digest == facts.change_digest}
-    if approvers:
-        # No signature is checked yet, so none is claimed.
-        given = Reason("APPROVED", f"approved by {', '.join(sorted(approvers))}, not proven by a key")
-        return Decision.ACCEPT, (note(given),)
+    given = [each for each in facts.approvals if each.change_digest == facts.change_digest]
+    keys = facts.policy.approvals.public_keys()
+    proven = {each.approver for each in given if _is_proven(each, keys)}
+    if proven:
+        reason = Reason("APPROVED", f"approved by {', '.join(sorted(proven))}, proven by their keys")
+        return Decision.ACCEPT, (note(reason),)
+    approvers = ", ".join(sorted({each.approver for each in given}))
+    if given and not keys:
+        return Decision.ACCEPT, (note(Reason("APPROVED", f"approved by {approvers}, not proven by a key")),)
+    if given:
+        unproven = Reason(
+            "APPROVAL_UNPROVEN",
+            f"approved by {approvers}, but not with the key that the policy has for them",
+            "approve with --key: a key whose public half is in approvals.keys at the run's base",
+        )
+        return Decision.NEEDS_APPROVAL, (ask(unproven),)
     if facts.approvals:
         stale = Reason(
             "APPROVAL_STALE",
@@ -106,16 +125,14 @@ def _conclude(heaviest: Weight, facts: Facts) -> tuple[Decision, tuple[Ruling, .
     return Decision.NEEDS_APPROVAL, ()
 
 
+def _is_proven(approval: ApprovalGiven, keys: Mapping[str, PublicKey]) -> bool:
+    own = [keys[approval.approver]] if approval.approver in keys else []
+    return proven_by(own, approval.change_digest, approval.approver, approval.key_id, approval.signature)
+
+
 def _without_checks(facts: Facts) -> Iterator[Ruling]:
     if facts.checks_required and not facts.checks:
-        yield refuse(
-            Reason(
-                "NO_CHECKS",
-                "neither the policy nor the phase says how to check a change",
-                "add to autopack.yaml: checks: [{name: tests, run: 'python -m pytest -q', reports: pytest}]",
-                path="autopack.yaml",
-            )
-        )
+        yield refuse(NO_CHECKS)
 
 
 def _by_risk(facts: Facts) -> Iterator[Ruling]:

@@ -1,11 +1,12 @@
 """The verdict and its digest: immutable, and the same on every machine for the same facts."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from autopack.errors import Reason
+from autopack.signing.document import canonical
 from gate_svc.domain.risk import Risk
 
 
@@ -81,24 +82,24 @@ class Verdict:
     sandbox_tier: str
 
     @property
-    def decision_digest(self) -> str:
-        """SHA-256 over all that decided, and over no time, output, cache or sandbox fact."""
-        document = {
+    def decided(self) -> dict[str, Any]:
+        """All that decided, and no time, output, cache or sandbox fact: the same on every machine."""
+        return {
             "schema": "decision/v1",
-            "decision": self.decision,
+            "decision": str(self.decision),
             "tree": self.tree,
             "base_tree": self.base_tree,
             "change": self.change_digest,
             "policy": self.policy_digest,
             "environment": self.environment_digest,
-            "categories": self.categories,
+            "categories": list(self.categories),
             "checks": [
                 {
                     "name": check.name,
                     "run": check.run,
                     "reports": check.reports,
                     "timeout": check.timeout,
-                    "outcome": check.outcome,
+                    "outcome": str(check.outcome),
                     "head": check.outcome_digest,
                     "base": check.base_outcome_digest,
                 }
@@ -108,5 +109,8 @@ class Verdict:
             "risk": self.risk.score,
             "reasons": [[each.code, each.message, each.path, each.line] for each in self.reasons],
         }
-        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def decision_digest(self) -> str:
+        """SHA-256 of the canonical JSON of what decided."""
+        return hashlib.sha256(canonical(self.decided)).hexdigest()

@@ -1,0 +1,1 @@
+"""The gate's key, in a process of its own."""
