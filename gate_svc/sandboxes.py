@@ -2,6 +2,7 @@
 
 import asyncio
 
+from autopack.errors import AutopackError
 from autopack.sandbox import Capabilities, Fact, Sandbox, probe, proven_limits, select
 
 
@@ -26,18 +27,24 @@ class Sandboxes:
         Raises Unavailable `SANDBOX_UNAVAILABLE` for one that holds nothing back.
         """
         facts = (await self.capabilities()).facts
-        for proving in self._proving.values():
-            facts += await asyncio.shield(proving)
+        for tier, proving in list(self._proving.items()):
+            try:
+                facts += await asyncio.shield(proving)
+            except AutopackError:
+                self._proving.pop(tier, None)  # the next judgement has it tried again
+                raise
         return tuple(fact.name for fact in facts if fact.holds)
 
     async def at_least(self, tier: str) -> Sandbox:
         """The strongest one that is no weaker than `tier`. Raises Unavailable `SANDBOX_UNAVAILABLE`."""
         async with self._choosing:
             if tier not in self._chosen:
-                sandbox = self._chosen[tier] = await asyncio.to_thread(self._select, tier)
+                self._chosen[tier] = await asyncio.to_thread(self._select, tier)
+            sandbox = self._chosen[tier]
+            if sandbox.tier not in self._proving:
                 # Beside the first check; its verdict waits for both.
-                self._proving.setdefault(sandbox.tier, asyncio.create_task(proven_limits(sandbox)))
-            return self._chosen[tier]
+                self._proving[sandbox.tier] = asyncio.create_task(proven_limits(sandbox))
+            return sandbox
 
     def _select(self, tier: str) -> Sandbox:
         # Below the system's temporary directory, since the sandbox's user may not reach our own.

@@ -3,6 +3,7 @@
 from autopack.sandbox.capabilities import Capabilities, Fact
 from autopack.sandbox.port import Command, Limits, Result, Sandbox, Tier, Workspace
 from autopack.sandbox.probe import probe
+from autopack.sandbox.proof_record import proven_limits
 from autopack.sandbox.proofs import prove_limits
 from autopack.sandbox.selection import select
 
@@ -17,5 +18,6 @@ __all__ = [
     "Workspace",
     "probe",
     "prove_limits",
+    "proven_limits",
     "select",
 ]

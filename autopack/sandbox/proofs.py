@@ -1,4 +1,4 @@
-"""Proves a sandbox's limits by going over each: for `autopack doctor`, and for the record of a verdict."""
+"""Proves a sandbox's limits by going over each, for the record of a verdict."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def _python(code: str) -> str:
 
 
 _TRIALS = (
-    _Trial("limit_time", "trap '' TERM; sleep 30", Limits(0.3), lambda result: result.limit == "time"),
+    _Trial("limit_time", "sleep 30", Limits(0.2), lambda result: result.limit == "time"),
     _Trial(
         "limit_memory_of_a_process",
         _python("bytearray(300_000_000); print(1)"),
@@ -84,6 +84,12 @@ _TRIALS = (
         lambda result: result.exit_code == 1 and b"timed out" not in result.output,
     ),
     _Trial(
+        "no_host_files",
+        'if cat "$OUTSIDE" || echo x >"$OUTSIDE" || cat /etc/shadow; then echo 1; fi',
+        Limits(_SECONDS),
+        lambda result: result.exit_code == 0 and not result.output.endswith(b"1\n"),
+    ),
+    _Trial(
         "no_privileges",
         "if unshare -Ur true || mount -t tmpfs x /tmp; then echo 1; fi",
         Limits(_SECONDS),
@@ -98,22 +104,27 @@ _TRIALS = (
 )
 
 
+ESSENTIAL = ("limit_time", "no_network", "no_host_files", "no_privileges", "no_survivors")
+"""Without one of these it is no sandbox; other limits may hold less than fully, as `doctor` says."""
+
+
 async def prove_limits(sandbox: Sandbox) -> tuple[Fact, ...]:
-    """One fact for each limit and denial, after a command that really tried; takes about two seconds."""
+    """One fact for each limit and denial, after a command that really tried; takes about a second."""
     with temporary_directory() as directory:
-        base = await asyncio.to_thread(_empty_base, directory)
-        return tuple(await asyncio.gather(*(_prove(sandbox, base, trial) for trial in _TRIALS)))
+        base, outside = await asyncio.to_thread(_prepare, directory)
+        return tuple(await asyncio.gather(*(_prove(sandbox, base, outside, trial) for trial in _TRIALS)))
 
 
-def _empty_base(directory: Path) -> Path:
-    base = directory / "base"
+def _prepare(directory: Path) -> tuple[Path, Path]:
+    base, outside = directory / "base", directory / "outside"
     base.mkdir(mode=0o755)
-    return base
+    outside.write_text("1\n")
+    return base, outside
 
 
-async def _prove(sandbox: Sandbox, base: Path, trial: _Trial) -> Fact:
+async def _prove(sandbox: Sandbox, base: Path, outside: Path, trial: _Trial) -> Fact:
     async with sandbox.open(base) as workspace:
-        result = await workspace.run(Command(trial.line), trial.limits)
+        result = await workspace.run(Command(trial.line, {"OUTSIDE": str(outside)}), trial.limits)
     ended = f"limit {result.limit}" if result.limit else f"exit code {result.exit_code}"
     said = result.output[-200:].decode(errors="replace").strip().rpartition("\n")[2]
     detail = f"a command that tried ended with {ended} after {result.seconds:.2f} s"

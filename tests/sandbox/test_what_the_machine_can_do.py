@@ -38,7 +38,7 @@ def test_it_is_tried_once_per_process(capabilities: Capabilities) -> None:
 
 async def test_every_limit_is_proved_by_going_over_it(sandbox: Sandbox) -> None:
     facts = await prove_limits(sandbox)
-    assert len(facts) == 11
+    assert len(facts) == 12
     assert [fact for fact in facts if not fact.holds] == []
 
 
