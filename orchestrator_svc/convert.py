@@ -18,7 +18,7 @@ from orchestrator_svc.domain.run import Attempt, Event, Judged, Phase, Run, Usag
 from orchestrator_svc.domain.states import PhaseState
 
 if TYPE_CHECKING:
-    from orchestrator_svc.control import Prepared
+    from orchestrator_svc.preparation import Prepared
     from orchestrator_svc.storage.rows import Row
 
 _DECISIONS = {
@@ -63,8 +63,9 @@ def budget_to_proto(budget: Budget) -> plan_pb2.Budget:
     )
 
 
-def judged_from_proto(verdict: verdict_pb2.Verdict, approvals: int) -> Judged:
+def judged_from_proto(judgement: verdict_pb2.Judgement, approvals: int) -> Judged:
     """The verdict, and what it was reached on."""
+    verdict = judgement.verdict
     return Judged(
         decision=_DECISIONS[verdict.decision],
         base_tree=verdict.base_tree,
@@ -73,6 +74,7 @@ def judged_from_proto(verdict: verdict_pb2.Verdict, approvals: int) -> Judged:
         decision_digest=verdict.decision_digest,
         approvals=approvals,
         reasons=reasons_from_proto(verdict.reasons),
+        judgement_id=judgement.request_id,
         verdict=verdict.SerializeToString(deterministic=True),
     )
 

@@ -11,11 +11,16 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from autopack.api.orchestrator.v1 import run_pb2
+from autopack.attestation.storage import add_files, change_file, ref_of
 from autopack.database.database import Database
 from autopack.errors import AlreadyExists, AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.gitstore.effects import missing_effects
+from autopack.gitstore.notices import content_notices
 from autopack.gitstore.remote import LocalRemote, Remote, UrlRemote
 from autopack.gitstore.store import GitStore, Signature
-from orchestrator_svc.domain.run import Run
+from orchestrator_svc.domain.commit import commit_seconds
+from orchestrator_svc.domain.refusal import Halt
+from orchestrator_svc.domain.run import Attempt, Landing, Run
 from orchestrator_svc.domain.train import Prediction
 from orchestrator_svc.storage.tables import projects
 
@@ -65,7 +70,8 @@ class Project:
                 )
             )
         self.remote.fetch(self.store, [found.commit])
-        return Base(found.commit, found.branch, found.notices)
+        notices = (*found.notices, *content_notices(self.store, found.commit))
+        return Base(found.commit, found.branch, notices)
 
     def bring(self, revisions: Sequence[str]) -> list[str]:
         """Fetches what the revisions name.
@@ -103,14 +109,52 @@ class Project:
         )
         return base, head
 
-    def land(self, run: Run, tree: str, message: str, author: Signature) -> str:
-        """Makes the commit and moves the run's branch to it, here and at the remote; again is the same."""
-        commit = self.store.commit(tree=tree, parents=[run.head], message=message, author=author)
-        old = self.store.resolve(run.branch) or ""
-        if old != commit:
-            self.store.update_refs([(run.branch, commit, run.head if old else "")])
-        self.remote.push(self.store, run.branch, commit, run.head if run.head != run.base else "")
-        return commit
+    def make_commit(self, run: Run, attempt: Attempt, tree: str, message: str, author: Signature) -> str:
+        """The commit that lands, which no ref has yet; again is the same.
+
+        Raises:
+            Halt: `CHANGE_DROPPED`, if the tree has not the effect of the change that was built.
+        """
+        dropped = missing_effects(self.store, attempt.base, attempt.change, run.head, tree)
+        if dropped:
+            raise Halt(
+                Reason(
+                    "CHANGE_DROPPED",
+                    f"What would land has lost the change of {', '.join(dropped[:10])}.",
+                    "This is a fault of Autopack: report it with `autopack show RUN --json`.",
+                    path=dropped[0],
+                )
+            )
+        return self.store.commit(tree=tree, parents=[run.head], message=message, author=author)
+
+    def raw(self, run: Run, commit: str) -> tuple[bytes, bytes]:
+        """A commit and the run's head before it, as git hashes them."""
+        found = [self.store.read_object(bytes.fromhex(oid))[1] for oid in (commit, run.head)]
+        return found[0], found[1]
+
+    def land(self, landing: Landing, bundle: bytes) -> None:
+        """Moves branch and attestations in one transaction, here and at the remote; again is the same."""
+        run, commit = landing.run, landing.commit
+        proofs = ref_of(run.run_id)
+        before = self.store.resolve(proofs)
+        name = change_file(commit)
+        at = commit_seconds(run.submit_time, landing.phase.slot or 0)
+        if before and self.store.entry(before, name) is not None:
+            # Made before a crash, from the same judgement or an earlier one of the same change.
+            proof, before = before, next(iter(self.store.parents(before)), None)
+            if before == landing.attempt.change:
+                before = None
+        else:
+            text = f"Attest {landing.phase.phase_id}\n"
+            proof = add_files(self.store, before, {name: bundle}, [landing.attempt.change], text, at)
+        moves = [
+            (run.branch, commit, run.head if run.head != run.base else ""),
+            (proofs, proof, before or ""),
+        ]
+        here = [move for move in moves if self.store.resolve(move[0]) != move[1]]
+        if here:
+            self.store.update_refs(here)
+        self.remote.push_all(self.store, moves)
 
     def refuse_taken_branch(self, branch: str) -> None:
         """Refuses a run whose branch exists at the remote already.
@@ -118,8 +162,14 @@ class Project:
         Raises:
             AlreadyExists: `BRANCH_EXISTS`.
         """
+        short = branch.removeprefix("refs/heads/")
+        # Git cannot have a branch below another one.
+        directory = short.partition("/")[0]
+        if self.remote.resolve(f"refs/heads/{directory}") is not None:
+            found = f"The repository has a branch {directory}, so that it can have none called {short}."
+            fix = f"Rename it: git branch -m {directory} {directory}-old"
+            raise AlreadyExists(Reason("BRANCH_EXISTS", found, fix))
         if self.remote.resolve(branch) is not None:
-            short = branch.removeprefix("refs/heads/")
             raise AlreadyExists(
                 Reason(
                     "BRANCH_EXISTS",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from autopack.api.builder.v1 import build_pb2
 from autopack.api.gate.v1 import verdict_pb2
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import Reason, Unavailable
+from autopack.errors import NotFound, Reason, Unavailable
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.store import Signature
 from autopack.rpc.errors import reasons_from_proto
@@ -23,7 +23,7 @@ from orchestrator_svc.domain import budget as budgets
 from orchestrator_svc.domain.budget import Budget
 from orchestrator_svc.domain.commit import commit_seconds, message
 from orchestrator_svc.domain.refusal import CONFLICT, Halt, can_differ, is_infrastructure
-from orchestrator_svc.domain.run import Attempt, Phase, Run, Usage
+from orchestrator_svc.domain.run import Attempt, Landing, Phase, Run, Usage
 from orchestrator_svc.domain.states import AttemptState, PhaseState
 from orchestrator_svc.domain.train import Prediction, dependents
 from orchestrator_svc.projects import Project
@@ -129,6 +129,8 @@ class Steps:
                             change=build.commit,
                             usage=asdict(usage),
                             reserved_tokens=0,
+                            builder_kind=build.builder_kind,
+                            exchange_digest=build.exchange_digest,
                         ),
                     )
                 )
@@ -158,7 +160,7 @@ class Steps:
         if judgement.state != verdict_pb2.JUDGEMENT_STATE_SUCCEEDED:
             await self._note_fault(phase, attempt, Usage())
             raise Unavailable(*(reasons_from_proto(judgement.reasons) or (_no_verdict(phase.phase_id),)))
-        judged = convert.judged_from_proto(judgement.verdict, len(approvals))
+        judged = convert.judged_from_proto(judgement, len(approvals))
         if (judged.base_tree, judged.tree) != (prediction.base_tree, prediction.tree):
             raise Halt(_other_tree(phase.phase_id))
         await self._change(
@@ -192,9 +194,28 @@ class Steps:
                 await self.refuse(run, phase, attempt, phase.judged.reasons, attempt.usage)
 
     async def land(self, run: Run, phase: Phase, attempt: Attempt, tree: str) -> None:
-        """Commit object, ref, remote, rows: in this order, so that each may be repeated."""
+        """Commit object, signature, refs, remote, rows: in this order, so that each may be repeated."""
         if phase.slot is None or phase.judged is None:
             raise Halt(_no_verdict(phase.phase_id))
+        author = Signature(AUTHOR, EMAIL, commit_seconds(run.submit_time, phase.slot))
+        text = message(
+            self.plan[phase.phase_id].goal,
+            self.run_id,
+            phase.phase_id,
+            attempt.number,
+            phase.judged.decision_digest,
+        )
+        commit = await asyncio.to_thread(self.project.make_commit, run, attempt, tree, text, author)
+        raw, parent = await asyncio.to_thread(self.project.raw, run, commit)
+        landing = Landing(run, phase, attempt, commit)
+        try:
+            bundle = await self.work.attest(landing, raw, parent)
+        except NotFound as error:
+            if phase.state is PhaseState.LANDING:
+                raise Halt(*error.reasons) from error
+            # The gate has lost what it judged with its store: it judges again.
+            await self._note_fault(phase, attempt, Usage(), {"judged": None})
+            return
         if phase.state is not PhaseState.LANDING:
             await self._change(
                 PhaseChange(
@@ -204,15 +225,7 @@ class Steps:
                     attempt=attempt_moves(attempt, AttemptState.ACCEPTED),
                 )
             )
-        author = Signature(AUTHOR, EMAIL, commit_seconds(run.submit_time, phase.slot))
-        text = message(
-            self.plan[phase.phase_id].goal,
-            self.run_id,
-            phase.phase_id,
-            attempt.number,
-            phase.judged.decision_digest,
-        )
-        commit = await asyncio.to_thread(self.project.land, run, tree, text, author)
+        await asyncio.to_thread(self.project.land, landing, bundle)
         await self._change(
             PhaseChange(
                 phase.phase_id,
@@ -327,7 +340,9 @@ class Steps:
             Audited(base, head, f"/{prediction.base_tree[:12]}-{(prediction.tree or '')[:12]}"),
         )
 
-    async def _note_fault(self, phase: Phase, attempt: Attempt, usage: Usage) -> None:
+    async def _note_fault(
+        self, phase: Phase, attempt: Attempt, usage: Usage, values: Mapping[str, object] | None = None
+    ) -> None:
         """The next request gets a new id, since this one's answer is stored as a failure."""
         state = PhaseState.BUILDING if attempt.state is AttemptState.BUILDING else PhaseState.GATING
         await self._change(
@@ -335,6 +350,7 @@ class Steps:
                 phase.phase_id,
                 state,
                 (),
+                values=values or {},
                 attempt=attempt_moves(
                     attempt, attempt.state, faults=attempt.faults + 1, usage=asdict(attempt.usage + usage)
                 ),

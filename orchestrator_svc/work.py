@@ -17,7 +17,7 @@ from autopack.errors import AutopackError, Reason
 from autopack.rpc.errors import call, reasons_to_proto
 from orchestrator_svc import convert
 from orchestrator_svc.domain.budget import Budget
-from orchestrator_svc.domain.run import Attempt, Phase, Run
+from orchestrator_svc.domain.run import Attempt, Landing, Phase, Run
 from orchestrator_svc.services import Services, ended
 from orchestrator_svc.storage.rows import Row
 from orchestrator_svc.storage.runs import RunStore
@@ -198,6 +198,33 @@ class Work:
                 await asyncio.shield(_quietly(call(self.services.gate.CancelGate(cancel))))
             raise
         return answer.judgement
+
+    async def attest(self, landing: Landing, commit: bytes, parent: bytes) -> bytes:
+        """What the gate signs of a change that it accepted: envelopes, one a line.
+
+        Raises:
+            NotFound: where the gate knows no such judgement any more.
+        """
+        run, phase, attempt = landing.run, landing.phase, landing.attempt
+        answer = await call(
+            self.services.gate.AttestChange(
+                gate_service_pb2.AttestChangeRequest(
+                    judgement_id=phase.judged.judgement_id if phase.judged else "",
+                    commit=commit,
+                    parent=parent,
+                    run_id=run.run_id,
+                    phase_id=phase.phase_id,
+                    attempt=attempt.number,
+                    slot=phase.slot,
+                    plan_digest=run.plan_digest,
+                    run_base=run.base,
+                    builder_kind=attempt.builder_kind,
+                    exchange_digest=attempt.exchange_digest,
+                    change=attempt.change,
+                )
+            )
+        )
+        return answer.bundle
 
 
 async def _quietly(cancelling: Awaitable[object]) -> None:

@@ -11,9 +11,8 @@ from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore import refs, work_tree
 from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.libgit2 import common_directory, open_repository
-from autopack.gitstore.notices import content_notices
 from autopack.gitstore.packs import add_commits, copy_commits
-from autopack.gitstore.records import Revision
+from autopack.gitstore.records import Revision, WorkTreeFile
 from autopack.gitstore.store import GitStore
 
 
@@ -94,14 +93,13 @@ class LocalRemote:
 
     def _notices(self, commit: str) -> tuple[Reason, ...]:
         repository = self._open()
-        notices = list(content_notices(self._source(repository), commit))
         at_commit = not repository.head_is_unborn and str(repository.head.target) == commit
         changed = work_tree.changed_paths(repository) if at_commit else []
         if changed:
-            found = f"{len(changed)} files are not as committed, {changed[0]} among them: only commits count"
+            found = f"not as committed: {_shown(changed)}; only commits count"
             fix = "commit them if the run needs them"
-            notices.append(Reason("DIRTY_WORK_TREE", found, fix, path=changed[0]))
-        return tuple(notices)
+            return (Reason("DIRTY_WORK_TREE", found, fix, path=changed[0]),)
+        return ()
 
     def fetch(self, store: GitStore, commits: Sequence[str]) -> None:
         """See `Remote`."""
@@ -117,6 +115,12 @@ class LocalRemote:
                 )
             ) from None
 
+    def work_tree_file(self, path: str) -> WorkTreeFile | None:
+        """See `Remote`."""
+        repository = self._open()
+        head = "" if repository.head_is_unborn else str(repository.head.target)
+        return work_tree.file(repository, head, path)
+
     def contains(self, store: GitStore, commit: str, earlier: str) -> bool:
         """See `Remote`."""
         repository = self._open()
@@ -126,7 +130,20 @@ class LocalRemote:
 
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """See `Remote`."""
-        self._move(store, ref, new, expected_old, with_work_tree=False)
+        self.push_all(store, [(ref, new, expected_old)])
+
+    @reporting_full_disk()
+    def push_all(self, store: GitStore, updates: Sequence[refs.Update]) -> None:
+        """See `Remote`."""
+        repository = self._open()
+        target = self._source(repository)
+        moving = [update for update in updates if target.resolve(update[0]) != update[1]]
+        for ref, new, _ in moving:
+            if (checked_out := work_tree.checked_out(repository, ref)) is not None:
+                raise work_tree.refusal(ref, checked_out, "it is checked out", "check out another branch")
+            add_commits(store, target, _history(store, target, new))
+        if moving:
+            refs.update_refs(repository, moving)
 
     def move_branch(self, store: GitStore, branch: str, new: str, expected_old: str) -> None:
         """See `Remote`."""
@@ -134,21 +151,19 @@ class LocalRemote:
             raise FailedPrecondition(
                 Reason("NOT_FAST_FORWARD", f"{new} does not come after {expected_old}", "start a new run")
             )
-        self._move(store, branch, new, expected_old, with_work_tree=True)
+        self._move_checked_out(store, branch, new, expected_old)
 
     @reporting_full_disk()
-    def _move(self, store: GitStore, ref: str, new: str, expected_old: str, with_work_tree: bool) -> None:
+    def _move_checked_out(self, store: GitStore, branch: str, new: str, expected_old: str) -> None:
         repository = self._open()
         target = self._source(repository)
-        if target.resolve(ref) == new:
+        if target.resolve(branch) == new:
             return
-        checked_out = work_tree.checked_out(repository, ref)
-        if checked_out is not None and not with_work_tree:
-            raise work_tree.refusal(ref, checked_out, "it is checked out", "check out another branch")
+        checked_out = work_tree.checked_out(repository, branch)
         add_commits(store, target, _history(store, target, new))
-        with refs.locked(repository, [(ref, new, expected_old)]):
+        with refs.locked(repository, [(branch, new, expected_old)]):
             if checked_out is not None:
-                work_tree.move(checked_out, ref, expected_old, new)
+                work_tree.move(checked_out, branch, expected_old, new)
 
 
 def _history(store: GitStore, target: GitStore, new: str) -> list[str]:
@@ -161,6 +176,10 @@ def _history(store: GitStore, target: GitStore, new: str) -> list[str]:
             found[commit] = None
             pending += store.parents(commit)
     return list(reversed(found))
+
+
+def _shown(paths: Sequence[str]) -> str:
+    return paths[0] if len(paths) == 1 else f"{len(paths)} files, {paths[0]} among them"
 
 
 def _unusable(path: Path, message: str) -> InvalidInput:

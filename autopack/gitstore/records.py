@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from autopack.errors import Reason
 
@@ -42,6 +43,20 @@ def to_path(path: bytes) -> str:
 
 def from_path(path: str) -> bytes:
     return path.encode(errors="surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTreeFile:
+    """A file as somebody has it before them."""
+
+    directory: Path
+    """Root of the work tree."""
+    head: str
+    """Commit that is checked out; empty before the first one."""
+    tracked: bool
+    """Whether that commit has the file."""
+    changed: bool
+    """Whether the file is not as that commit has it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from autopack.gitstore.local_remote import LocalRemote
-from autopack.gitstore.records import Revision
+from autopack.gitstore.records import Revision, WorkTreeFile
+from autopack.gitstore.refs import Update
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.url_remote import UrlRemote
 
-__all__ = ["LocalRemote", "Remote", "Revision", "UrlRemote"]
+__all__ = ["LocalRemote", "Remote", "Revision", "UrlRemote", "WorkTreeFile"]
 
 
 class Remote(Protocol):
@@ -31,6 +32,9 @@ class Remote(Protocol):
         Raises FailedPrecondition `BASE_NOT_ON_REMOTE`, InvalidInput `REPOSITORY_INCOMPLETE`, `PACK_INVALID`.
         """
 
+    def work_tree_file(self, path: str) -> WorkTreeFile | None:
+        """A file of the work tree at the remote; None without a work tree or without the file."""
+
     def contains(self, store: GitStore, commit: str, earlier: str) -> bool:
         """Whether `earlier` is `commit` or in its history, as the remote knows it; False for unknown ones.
 
@@ -42,6 +46,9 @@ class Remote(Protocol):
 
         Raises FailedPrecondition `REF_MOVED`, `PUSH_REFUSED`, `TARGET_CHECKED_OUT`.
         """
+
+    def push_all(self, store: GitStore, updates: Sequence[Update]) -> None:
+        """Like `push` for several refs, all or none."""
 
     def move_branch(self, store: GitStore, branch: str, new: str, expected_old: str) -> None:
         """Like `push` for a branch that may be checked out: a clean work tree moves with it.

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from autopack.errors import AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason, Unavailable
 from autopack.gitstore.command import GitFailed, run_git
-from autopack.gitstore.records import Revision
+from autopack.gitstore.records import Revision, WorkTreeFile
+from autopack.gitstore.refs import Update
 from autopack.gitstore.store import GitStore
 
 SCHEMES = ("https", "http", "ssh", "git")
@@ -96,6 +97,10 @@ class UrlRemote:
         kinds = [f"+refs/{kind}/*:{_CHECKED}{kind}/*" for kind in ("heads", "tags")]
         self._fetch(store, ["--prune", *unshallow], kinds)
 
+    def work_tree_file(self, path: str) -> WorkTreeFile | None:
+        """See `Remote`."""
+        return None
+
     def contains(self, store: GitStore, commit: str, earlier: str) -> bool:
         """See `Remote`."""
         if store.has(commit) and store.has(earlier) and store.is_ancestor(earlier, commit):
@@ -114,20 +119,25 @@ class UrlRemote:
 
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """See `Remote`."""
-        options = ["--porcelain", "--no-verify", "--no-recurse-submodules"]
-        lease = f"--force-with-lease={ref}:{expected_old}"
+        self.push_all(store, [(ref, new, expected_old)])
+
+    def push_all(self, store: GitStore, updates: Sequence[Update]) -> None:
+        """See `Remote`."""
+        options = ["--porcelain", "--atomic", "--no-verify", "--no-recurse-submodules"]
+        options += [f"--force-with-lease={ref}:{expected_old}" for ref, _, expected_old in updates]
+        wanted = [f"{new}:{ref}" for ref, new, _ in updates]
         try:
             self._git(
-                ["push", *options, lease, "--", self.url, f"{new}:{ref}"],
-                store.path,
-                TRANSFER_SECONDS,
-                translate=False,
+                ["push", *options, "--", self.url, *wanted], store.path, TRANSFER_SECONDS, translate=False
             )
         except GitFailed as error:
-            found = self._list()[0].get(ref, "")
-            if found == new:
+            refs = self._list()[0]
+            if all(refs.get(ref, "") == new for ref, new, _ in updates):
                 return  # an earlier push got there, but its answer did not get here
-            if found != expected_old:
+            for ref, _, expected_old in updates:
+                found = refs.get(ref, "")
+                if found == expected_old:
+                    continue
                 message = f"{ref} is at {found or 'nothing'}, not at {expected_old or 'nothing'}"
                 fix = "start again from where it is"
                 raise FailedPrecondition(Reason("REF_MOVED", message, fix)) from None

@@ -8,6 +8,7 @@ from pygit2.enums import CheckoutStrategy, FileStatus, RepositoryState
 
 from autopack.errors import FailedPrecondition, Reason
 from autopack.gitstore.libgit2 import common_directory, open_repository
+from autopack.gitstore.records import WorkTreeFile
 
 _CHANGED_IGNORED = (FileStatus.CURRENT, FileStatus.IGNORED)
 
@@ -55,6 +56,19 @@ def changed_paths(repository: pygit2.Repository) -> list[str]:
     if root(repository) is None:
         return []
     return sorted(path for path, status in repository.status().items() if status not in _CHANGED_IGNORED)
+
+
+def file(repository: pygit2.Repository, head: str, path: str) -> WorkTreeFile | None:
+    """A file of the repository's own work tree, where `head` is checked out; None without either."""
+    directory = root(repository)
+    if directory is None:
+        return None
+    try:
+        status = repository.status_file(path)
+    except KeyError:
+        return None
+    new = bool(status & (FileStatus.WT_NEW | FileStatus.INDEX_NEW | FileStatus.IGNORED))
+    return WorkTreeFile(directory, head, tracked=not new, changed=status != FileStatus.CURRENT)
 
 
 def refusal(ref: str, git_directory: Path, message: str, fix: str) -> FailedPrecondition:

@@ -39,6 +39,8 @@ class Judged:
     approvals: int
     """Number of approvals that the gate was shown."""
     reasons: tuple[Reason, ...] = ()
+    judgement_id: str = ""
+    """By which the gate finds it again, to sign it."""
     verdict: bytes = b""
     """The whole verdict, serialized."""
 
@@ -59,6 +61,9 @@ class Attempt:
     """Tokens set aside while the build runs; a crash does not refund them."""
     faults: int = 0
     """Times that the machine failed it, rather than the change: these burn no attempt."""
+    builder_kind: str = ""
+    exchange_digest: str = ""
+    """SHA-256 of what the builder exchanged with a model or command; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,16 @@ class Run:
     def branch(self) -> str:
         """Ref that its commits land on."""
         return f"refs/heads/autopack/{self.run_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """An accepted attempt, and the commit as which it lands."""
+
+    run: Run
+    phase: Phase
+    attempt: Attempt
+    commit: str
 
 
 @dataclass(frozen=True, slots=True)

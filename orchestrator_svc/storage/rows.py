@@ -41,6 +41,8 @@ def attempt_from_row(row: Row) -> Attempt:
         usage=Usage(**row.usage),
         reserved_tokens=row.reserved_tokens,
         faults=row.faults,
+        builder_kind=row.builder_kind,
+        exchange_digest=row.exchange_digest,
     )
 
 

@@ -71,6 +71,8 @@ attempts = sa.Table(
     sa.Column("reserved_tokens", sa.BigInteger, nullable=False),
     sa.Column("upload_token", sa.String(100), nullable=False),
     sa.Column("faults", sa.Integer, nullable=False),  # times that the machine failed it, not the change
+    sa.Column("builder_kind", sa.String(64), nullable=False, server_default=""),
+    sa.Column("exchange_digest", sa.String(64), nullable=False, server_default=""),
 )
 
 events = sa.Table(
@@ -84,6 +86,7 @@ events = sa.Table(
     sa.Column("state", sa.String(60), nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False, server_default=""),  # over it and the one before
 )
 
 approvals = sa.Table(

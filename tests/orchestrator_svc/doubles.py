@@ -207,6 +207,14 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
         )
 
 
+    async def AttestChange(self, request: Any, context: Any) -> Any:
+        """Signs nothing: what the gate signs is tested with the gate."""
+        return gate_service_pb2.AttestChangeResponse(bundle=request.judgement_id.encode() + b"\n")
+
+    async def AttestRun(self, request: Any, context: Any) -> Any:
+        return gate_service_pb2.AttestRunResponse(envelope=request.predicate)
+
+
 class MemoryDouble(memory_service_pb2_grpc.MemoryServiceServicer):
     ListEntries = StartIndex = StartTidy = WaitIndex = WaitTidy = UNASKED
 
