@@ -2,13 +2,20 @@
 
 In process it takes 0.1 ms, by `git update-ref --stdin` 2 ms; a power cut can part two refs in either."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import pygit2
 
 from autopack.errors import FailedPrecondition, InvalidInput, Reason
+from autopack.gitstore.abandoned_locks import remove_abandoned
 from autopack.gitstore.libgit2 import common_directory
+
+LOCK_SECONDS = 1.0
+"""For another process to move the same ref."""
+LOCK_PAUSE_SECONDS = 0.02
 
 Update = tuple[str, str, str]
 """Full ref name, new id ("" deletes), expected old id ("" must not exist)."""
@@ -31,14 +38,8 @@ def locked(repository: pygit2.Repository, updates: Sequence[Update]) -> Iterator
         if not ref.startswith("refs/") or not pygit2.reference_is_valid_name(ref):
             raise InvalidInput(Reason("REF_INVALID", f"{ref!r} is no full ref name", "choose another name"))
     with repository.transaction() as transaction:
-        for ref, _, _ in sorted(updates):
-            try:
-                transaction.lock_ref(ref)
-            except pygit2.GitError as error:
-                if "No space left" in str(error):
-                    raise
-                reason = Reason("REF_MOVED", f"{ref} cannot be locked: {error}", "try again")
-                raise FailedPrecondition(reason) from None
+        for ref, new, _ in sorted(updates):
+            _lock(repository, transaction, ref, new)
         for ref, new, old in updates:
             found = _current(repository, ref)
             if found != old:
@@ -52,6 +53,24 @@ def locked(repository: pygit2.Repository, updates: Sequence[Update]) -> Iterator
                 transaction.set_target(ref, pygit2.Oid(hex=new), message="autopack")
             elif old:
                 transaction.remove(ref)
+
+
+def _lock(repository: pygit2.Repository, transaction: Any, ref: str, new: str) -> None:
+    """Waits a moment for whoever has the lock; what the dead have left is taken away."""
+    lock = common_directory(repository) / f"{ref}.lock"
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            transaction.lock_ref(ref)
+            return
+        except pygit2.GitError as error:
+            if "No space left" in str(error):
+                raise
+            if time.monotonic() > deadline:
+                reason = Reason("REF_MOVED", f"{ref} cannot be locked: {error}", "try again")
+                raise FailedPrecondition(reason) from None
+        if not remove_abandoned(lock, new):
+            time.sleep(LOCK_PAUSE_SECONDS)
 
 
 def _current(repository: pygit2.Repository, ref: str) -> str:

@@ -171,9 +171,7 @@ def test_names_that_are_no_refs_are_refused(store: GitStore, ref: str) -> None:
 def test_a_ref_that_git_holds_is_not_moved(store: GitStore) -> None:
     commit = make_commit(store, {"a": b"1"})
     lock = store.path / "refs/heads/main.lock"
-    lock.touch()
-
-    with pytest.raises(FailedPrecondition, match="REF_MOVED"):
+    with lock.open("w"), pytest.raises(FailedPrecondition, match="REF_MOVED"):
         store.update_refs([("refs/heads/other", commit, ""), ("refs/heads/main", commit, "")])
     assert store.refs("refs/") == {}
     assert list((store.path / "refs/heads").iterdir()) == [lock]
