@@ -4,8 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
@@ -14,22 +13,19 @@ from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.orchestrator.v1 import run_pb2
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
-from autopack.policy.availability import refuse_builder
 from autopack.policy.convert import plan_from_proto
-from autopack.policy.graph import order
-from autopack.policy.narrowing import refuse_widening
-from autopack.policy.plan import LedgerBuilder, Plan
-from autopack.policy.policy import POLICY_FILE, Policy
-from autopack.policy.read import has_policy, policy_at
+from autopack.policy.plan import Plan
+from autopack.policy.run_ids import refuse_run_id
 from orchestrator_svc.domain.run import Event, Run
 from orchestrator_svc.domain.states import ENDED_RUNS, PhaseState, RunState
 from orchestrator_svc.drivers import Drivers
 from orchestrator_svc.engine import Engine
 from orchestrator_svc.notifier import Notifier
-from orchestrator_svc.projects import Base, Project, Projects
+from orchestrator_svc.preparation import Prepared, prepare
+from orchestrator_svc.projects import Project, Projects
 from orchestrator_svc.storage import asked
 from orchestrator_svc.storage.runs import RunStore
-from orchestrator_svc.storage.submission import NewPhase, Submission, submit
+from orchestrator_svc.storage.submission import NewPhase, Submission, is_known, submit
 from orchestrator_svc.tracing import trace_id_of
 
 POLL_SECONDS = 0.5
@@ -38,17 +34,6 @@ CANCEL_TRIES = 20
 CANCEL_PAUSE_SECONDS = 0.1
 PATCH_LIMIT = 20_000_000
 """Bytes of a diff that is shown."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan that could run."""
-
-    plan: Plan
-    project: Project
-    base: Base
-    policy: Policy
-    order: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -63,49 +48,25 @@ class Control:
     clock: Callable[[], float]
 
     async def prepare(self, plan: Plan, repository: run_pb2.Repository) -> Prepared:
-        """Finds all that can be known before a plan runs; changes nothing but the object cache.
-
-        Raises:
-            InvalidInput: with every reason.
-            NotFound: `BASE_NOT_FOUND`.
-        """
-        landing_order = order(plan.phases)
-        project = await self.projects.open(repository)
-        base = await asyncio.to_thread(project.bring_base, plan.base)
-        policy = await asyncio.to_thread(policy_at, project.store, base.commit)
-        reasons = list(refuse_widening(plan, policy))
-        if await asyncio.to_thread(_policy_is_forgotten, project, base.commit, repository.path):
-            reasons.append(
-                Reason(
-                    "POLICY_NOT_COMMITTED",
-                    f"{POLICY_FILE} is in the work tree, but not in the base that the run starts from.",
-                    f"git add {POLICY_FILE} && git commit -m 'Add the policy'",
-                    POLICY_FILE,
-                )
-            )
-        for phase in plan.phases:
-            ours = isinstance(phase.builder, LedgerBuilder)
-            unavailable = None if ours else refuse_builder(phase, policy)
-            if unavailable is not None and unavailable not in reasons:
-                reasons.append(unavailable)
-        if plan.land == "fast-forward" and not base.branch:
-            reasons.append(
-                Reason(
-                    "BASE_NOT_A_BRANCH",
-                    f"`land: fast-forward` moves a branch, and {plan.base!r} does not name one.",
-                    "Give the branch's name as `base`, or use `land: branch`.",
-                )
-            )
-        if reasons:
-            raise InvalidInput(*reasons)
-        return Prepared(plan, project, base, policy, landing_order)
+        """Finds all that can be known before the plan runs; see `preparation.prepare`."""
+        return await prepare(await self.projects.open(repository), self.drivers.services, plan)
 
     async def submit(self, request: messages.SubmitRunRequest) -> tuple[Run, tuple[Reason, ...]]:
         """Submits the plan and has it driven; the same run_id with the same plan finds the run."""
-        prepared = await self.prepare(plan_from_proto(request.plan), request.repository)
-        now = self.clock()
         run_id = request.run_id or "run-" + _digest(request.request_id.encode())[:10]
-        return await self.submit_prepared(request.plan, prepared, run_id, now), prepared.base.notices
+        if refusal := refuse_run_id(run_id):
+            raise InvalidInput(refusal)
+        plan = plan_from_proto(request.plan)
+        project = await self.projects.open(request.repository)
+        digest = _digest(request.plan.SerializeToString(deterministic=True))
+        # Not prepared again: by now its own commits may be in the base.
+        if await self.rows.database.read(
+            lambda connection: is_known(connection, run_id, digest, project.project_id)
+        ):
+            return await self.drive(run_id), ()
+        prepared = await prepare(project, self.drivers.services, plan)
+        run = await self.submit_prepared(request.plan, prepared, run_id, self.clock())
+        return run, prepared.base.notices
 
     async def submit_prepared(
         self, message: plan_pb2.Plan, prepared: Prepared, run_id: str, now: float
@@ -136,6 +97,12 @@ class Control:
         """Has the run driven if there is something to drive, here or wherever it is driven already."""
         run = await self.rows.get(run_id, self.clock())
         await self.engine.start()
+        if run.state is RunState.RUNNING and not run.driven and run.reasons:
+            # Whoever watches must not take the old halt for a new one.
+            await self.rows.database.transaction(
+                lambda connection: asked.go_on(connection, run_id, run.fence)
+            )
+            run = replace(run, reasons=())
         if run.state is RunState.RUNNING and not run.driven and self.drivers.has_room:
             await self.engine.drive(run_id, run.fence)
         self.drivers.wake(run_id)
@@ -265,10 +232,6 @@ class Control:
                 )
             )
         return await asyncio.to_thread(project.store.patch, old, new, PATCH_LIMIT)
-
-
-def _policy_is_forgotten(project: Project, base: str, path: str) -> bool:
-    return bool(path) and not has_policy(project.store, base) and (Path(path) / POLICY_FILE).is_file()
 
 
 def _digest(data: bytes) -> str:

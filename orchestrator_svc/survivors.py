@@ -33,13 +33,14 @@ class Survivors:
 
     async def _look(self) -> None:
         while True:
+            # Before looking: room that comes meanwhile is not missed.
+            self.control.drivers.room.clear()
             try:
                 await self.control.engine.start()
                 for run_id in await self.control.rows.undriven(self.clock()):
                     await self.control.drive(run_id)
             except AutopackError as error:
                 log.warning("could not look for undriven runs: %s", error)
-            self.control.drivers.room.clear()
             # Not `wait_for`, which swallows a cancellation that comes together with the event.
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.seconds):

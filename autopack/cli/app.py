@@ -80,8 +80,8 @@ def run(
     plan: Annotated[Path, typer.Argument(metavar="PLAN.yaml")],
     repo: Repo = ".",
     run_id: Annotated[
-        str, typer.Option("--run-id", metavar="ID", help="Its id; the same id finds the same run.")
-    ] = "",
+        str | None, typer.Option("--run-id", metavar="ID", help="Its id; the same id finds the same run.")
+    ] = None,
     server: Server = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")

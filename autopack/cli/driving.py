@@ -25,8 +25,6 @@ T = TypeVar("T")
 
 POLL_SECONDS = 1.0
 """Between looks at a run that waits for somebody else's approval."""
-HALTED_LOOKS = 2
-"""Looks at a run that nobody drives before it is taken for halted."""
 AWAY_SECONDS = 30.0
 """How long a server may be away while a run is watched."""
 
@@ -90,7 +88,7 @@ async def _watch(
     session: Session, stub: "OrchestratorServiceAsyncStub", run_id: str, wait: bool, view: RunView
 ) -> None:
     """Returns at the run's next stop: it has ended, waits for a person, or nobody can drive it."""
-    seen, away_since, looks = 0, 0.0, 0
+    seen, away_since = 0, 0.0
     while True:
         try:
             request = messages.WatchRunRequest(run_id=run_id, after_sequence=seen)
@@ -105,9 +103,7 @@ async def _watch(
             _raise_unless_temporary(session, said, away_since)
         else:
             if run.state == run_pb2.RUN_STATE_RUNNING:
-                # A run that was just resumed keeps the reasons of its halt until somebody drives it.
-                looks = looks + 1 if run.reasons and not run.driven else 0
-                if looks > HALTED_LOOKS:
+                if run.reasons and not run.driven:
                     return
             elif run.state != run_pb2.RUN_STATE_WAITING_APPROVAL or not wait:
                 return

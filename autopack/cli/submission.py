@@ -1,7 +1,6 @@
 """Hands a plan in, for a run or only to hear what would be done."""
 
 import asyncio
-import re
 import uuid
 
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
@@ -12,33 +11,35 @@ from autopack.cli.driving import drive
 from autopack.cli.repository import repository_of
 from autopack.cli.session import Session
 from autopack.cli.terminal import neutralise, output, progress
-from autopack.errors import InvalidInput, Reason
+from autopack.errors import InvalidInput
 from autopack.policy.convert import plan_to_proto
 from autopack.policy.plan import Plan
+from autopack.policy.run_ids import refuse_run_id
 from autopack.rpc.errors import call, reasons_from_proto
+from autopack.text import counted
 
 SUBMIT_SECONDS = 600.0
 """A first submission brings a whole repository in."""
-_RUN_ID = re.compile(r"(?!.*\.\.)(?!.*\.(lock)?$)[a-z0-9][a-z0-9._-]{0,62}")
-"""What the service takes and git accepts as the end of a branch's name."""
 
 
-async def submit(session: Session, plan: Plan, repo: str, run_id: str, wait: bool, as_json: bool) -> int:
-    """Submits the plan and follows the run to its next stop; the exit code."""
-    if run_id and not _RUN_ID.fullmatch(run_id):
-        message = f"{run_id!r} is no run id"
-        fix = "use at most 63 of a-z 0-9 `_` `-` and single `.`, not ending in `.` or `.lock`"
-        raise InvalidInput(Reason("RUN_ID_INVALID", message, fix))
+async def submit(
+    session: Session, plan: Plan, repo: str, run_id: str | None, wait: bool, as_json: bool
+) -> int:
+    """Submits the plan and follows the run to its next stop; the exit code. None: the run is given an id."""
+    if run_id is not None and (refusal := refuse_run_id(run_id)):
+        raise InvalidInput(refusal)
     message_of_plan = plan_to_proto(plan)
     repository = await asyncio.to_thread(repository_of, repo, session.all_in_one)
     stub = await session.orchestrator()
     request = messages.SubmitRunRequest(
-        request_id=f"submit/{uuid.uuid4()}", plan=message_of_plan, repository=repository, run_id=run_id
+        request_id=f"submit/{uuid.uuid4()}", plan=message_of_plan, repository=repository, run_id=run_id or ""
     )
     response = await call(stub.SubmitRun(request, timeout=SUBMIT_SECONDS))
     outcome.print_reasons(reasons_from_proto(response.notices), "note")
     if not as_json:
-        progress().print(f"run {response.run.run_id}: {len(plan.phases)} phases on {response.run.base[:10]}")
+        progress().print(
+            f"run {response.run.run_id}: {counted(len(plan.phases), 'phase')} on {response.run.base[:10]}"
+        )
     return await drive(session, response.run, wait, as_json, repo)
 
 

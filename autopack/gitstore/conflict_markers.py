@@ -1,9 +1,11 @@
 """Finds the marks of an unfinished merge, which builders leave behind when a patch went wrong."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from autopack.errors import Reason
+from autopack.gitstore.objects import EXECUTABLE, REGULAR
+from autopack.gitstore.store import GitStore
 from autopack.gitstore.write_path import Edit
 
 _MARKERS = tuple(
@@ -11,15 +13,15 @@ _MARKERS = tuple(
 )
 
 
-def find_conflict_markers(edits: Sequence[Edit], read: Callable[[str], bytes | None]) -> tuple[Reason, ...]:
-    """A reason for each file that gains conflict markers; `read` gives the base's files.
+def find_conflict_markers(store: GitStore, base: str, edits: Sequence[Edit]) -> tuple[Reason, ...]:
+    """A reason for each file that gains conflict markers which it does not have in the base.
 
     All three marks have to be there in their order: one alone can be an underlined heading.
     """
     found = []
     for edit in edits:
         line = _marked_line(edit.contents or b"")
-        if line and not _marked_line(read(edit.path) or b""):
+        if line and not _marked_line(_base_file(store, base, edit.path)):
             message = f"conflict markers from line {line} on"
             fix = "resolve the conflict and leave only the result"
             found.append(Reason("CONFLICT_MARKERS", message, fix, edit.path, line))
@@ -36,3 +38,8 @@ def _marked_line(contents: bytes) -> int:
         position = match.end()
         start = start if number else match.start() + 1
     return contents.count(b"\n", 0, start) + 1
+
+
+def _base_file(store: GitStore, base: str, path: str) -> bytes:
+    entry = store.entry(base, path)
+    return store.read_blob(entry.oid) if entry and entry.mode in (REGULAR, EXECUTABLE) else b""

@@ -14,9 +14,11 @@ from autopack.gitstore.patch_format import FilePatch, parse
 from autopack.gitstore.records import to_path
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.write_path import Edit
-from autopack.policy.paths import canonical_path
+from autopack.policy.paths import PathRules, canonical_path, refuse_all
 
 MAXIMUM_PATCH_BYTES = 10_000_000
+GROUP_WRITABLE = 0o100664
+"""What old versions of git wrote for a plain file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,39 @@ def parse_patch(store: GitStore, base: str, diff: bytes) -> tuple[Edit, ...]:
     Raises InvalidInput with a reason for each file: `PATCH_TOO_LARGE`, `PATCH_INVALID`,
     `PATCH_BINARY`, `PATCH_DOES_NOT_APPLY`, `SUBMODULE_CHANGED`, and what `canonical_path` refuses.
     """
+    return _Application(store, base).apply(_read(diff))
+
+
+def refuse_patch(diff: bytes, rules: PathRules) -> tuple[Reason, ...]:
+    """Why a diff can be applied to no base under these rules: what its form, paths and modes say."""
+    try:
+        patches = _read(diff)
+    except InvalidInput as error:
+        return error.reasons
+    reasons: dict[Reason, None] = {}
+    for patch in patches:
+        sides = [patch.new_path] if patch.copy else [patch.old_path, patch.new_path]
+        paths = [to_path(side) for side in sides if side is not None]
+        reasons.update(dict.fromkeys(refuse_all(rules, paths)))
+        if mode := _refuse_modes(patch, paths[-1]):
+            reasons[mode] = None
+    return tuple(reasons)
+
+
+def _read(diff: bytes) -> list[FilePatch]:
     if len(diff) > MAXIMUM_PATCH_BYTES:
         message = f"the patch has {len(diff)} bytes, more than {MAXIMUM_PATCH_BYTES}"
         raise InvalidInput(Reason("PATCH_TOO_LARGE", message, "split it, or use a command that makes it"))
-    return _Application(store, base).apply(parse(diff))
+    return parse(diff)
+
+
+def _refuse_modes(patch: FilePatch, name: str) -> Reason | None:
+    if GITLINK in (patch.old_mode, patch.new_mode):
+        return _submodule(name)
+    if patch.new_mode not in (None, REGULAR, EXECUTABLE, SYMLINK, GROUP_WRITABLE):
+        message = f"line {patch.number} of the patch: mode {patch.new_mode:o}"
+        return Reason("PATCH_INVALID", message, "use 100644, 100755 or 120000", path=name)
+    return None
 
 
 class _Application:
@@ -76,9 +107,10 @@ class _Application:
         old = None if source is None else self._read(source, edited=not moves)
         if source is not None and old is None:
             raise _does_not_apply(f"line {patch.number} of the patch: there is no {source}", source)
-        if GITLINK in (patch.old_mode, patch.new_mode, old.mode if old else None):
-            fix = "change submodules in a commit of your own"
-            raise InvalidInput(Reason("SUBMODULE_CHANGED", "the patch touches a submodule", fix, path=name))
+        if refusal := _refuse_modes(patch, name):
+            raise InvalidInput(refusal)
+        if old and old.mode == GITLINK:
+            raise InvalidInput(_submodule(name))
         if old and patch.old_mode and (old.mode ^ patch.old_mode) & 0o170000:
             raise _does_not_apply(f"line {patch.number} of the patch: {source} is of another kind", name)
         if moves and target is not None and self._taken(patch, target):
@@ -91,9 +123,6 @@ class _Application:
             self._files[name] = None
             return
         mode = patch.new_mode or (old.mode if old else REGULAR)
-        if mode not in (REGULAR, EXECUTABLE, SYMLINK, 0o100664):
-            message = f"line {patch.number} of the patch: mode {mode:o}"
-            raise InvalidInput(Reason("PATCH_INVALID", message, "use 100644, 100755 or 120000", path=name))
         self._files[target] = _File(mode, data)
         if moves and source is not None and not patch.copy:
             self._files.setdefault(source, None)  # unless another file came there
@@ -141,6 +170,11 @@ class _Application:
 
     def _taken(self, patch: FilePatch, target: str) -> bool:
         return patch.new_path not in self._leaving and self._read(target, edited=False) is not None
+
+
+def _submodule(name: str) -> Reason:
+    fix = "change submodules in a commit of your own"
+    return Reason("SUBMODULE_CHANGED", "the patch touches a submodule", fix, path=name)
 
 
 def _does_not_apply(message: str, path: str, line: int = 0) -> InvalidInput:

@@ -66,7 +66,7 @@ def apply_edits(
             reasons.append(_reason("PATH_TWICE", "named twice in one change", "name it once", path))
         by_path[path] = edit
     sizes = {path: len(edit.contents) for path, edit in by_path.items() if edit.contents is not None}
-    if too_large := _sizes(sizes, limits):
+    if too_large := refuse_sizes(sizes, limits):
         raise InvalidInput(*too_large, *reasons[:MAXIMUM_REASONS])
     deleted = {from_path(path) for path, edit in by_path.items() if edit.contents is None}
     changes: dict[bytes, trees.Leaf | None] = {}
@@ -108,7 +108,7 @@ def check_change(
         for change in changes
         if change.new and change.new[0] != GITLINK
     }
-    if too_large := _sizes(sizes, limits):
+    if too_large := refuse_sizes(sizes, limits):
         return tuple(too_large)
     reasons = [reason for change in changes if (reason := _check(store, change, allowed)) is not None]
     reasons += _clashes(store, old, new, [change.path for change in changes if change.old is None])
@@ -145,7 +145,8 @@ def _check(store: GitStore, change: trees.Difference, allowed: PathRules) -> Rea
     return None
 
 
-def _sizes(sizes: Mapping[str, int], limits: ChangeLimits) -> list[Reason]:
+def refuse_sizes(sizes: Mapping[str, int], limits: ChangeLimits = DEFAULT_LIMITS) -> list[Reason]:
+    """Why a change that gives files these sizes, by path, is too large."""
     reasons = [
         _reason(
             "CHANGE_TOO_LARGE",

@@ -5,13 +5,21 @@ from dataclasses import fields, replace
 
 from autopack.errors import Reason
 from autopack.policy.availability import unknown_builder
-from autopack.policy.plan import Budget, Check, Phase, Plan
-from autopack.policy.policy import DEFAULT_BUDGET, Policy
+from autopack.policy.plan import Budget, Check, LedgerBuilder, Phase, Plan
+from autopack.policy.policy import DEFAULT_BUDGET, POLICY_FILE, Policy
+
+NO_CHECKS = Reason(
+    "NO_CHECKS",
+    "neither the policy nor the phase says how to check a change",
+    "add to autopack.yaml: checks: [{name: tests, run: 'python -m pytest -q', reports: pytest}]",
+    path=POLICY_FILE,
+)
 
 
-def refuse_widening(plan: Plan, policy: Policy) -> tuple[Reason, ...]:
-    """Why the plan cannot run under this policy: all of it known before anything runs."""
-    return tuple(reason for phase in plan.phases for reason in _phase_faults(phase, policy))
+def refuse_plan(plan: Plan, policy: Policy) -> tuple[Reason, ...]:
+    """Why the plan cannot run under this policy, each reason once: all of it known before anything runs."""
+    found = (reason for phase in plan.phases for reason in _phase_faults(phase, policy))
+    return tuple(dict.fromkeys(found))
 
 
 def merge_checks(policy: Policy, added: Sequence[Check]) -> tuple[Check, ...]:
@@ -39,8 +47,10 @@ def phase_budget(phase: Phase, policy: Policy) -> Budget:
 
 
 def _phase_faults(phase: Phase, policy: Policy) -> list[Reason]:
-    unknown = unknown_builder(phase, policy)
-    found = [unknown] if unknown else []
+    unknown = (unknown_builder(phase, policy), policy.refuse_category(phase.category))
+    found = [reason for reason in unknown if reason]
+    if not isinstance(phase.builder, LedgerBuilder) and not merge_checks(policy, phase.checks):
+        found.append(NO_CHECKS)
     for entry in fields(Budget):
         own, cap = getattr(phase.budget, entry.name), getattr(policy.budget, entry.name)
         if cap and own > cap:

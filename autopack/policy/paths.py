@@ -19,7 +19,10 @@ LEDGERS = (
     "docs/CHANGELOG.md",
     "docs/INDEX.md",
 )
-"""Written by tidy alone."""
+"""Written by tidy alone; and so is, of a long history, a file for each past year:"""
+LEDGER_YEARS = tuple(
+    f"docs/{name}_[0-9][0-9][0-9][0-9].md" for name in ("BUILD_HISTORY", "DEBUG_LOG", "ARCHITECTURE_DECISIONS")
+)
 
 POLICY_FILES = ("/autopack.yaml", ".autopack")
 
@@ -54,14 +57,15 @@ CI_FILES = (
 )
 """At any depth: many of these systems are pointed at files below the root."""
 
-ALWAYS_PROTECTED = (".git", ".gitattributes", ".gitmodules", *POLICY_FILES, *LEDGERS, *CI_FILES)
+ALWAYS_PROTECTED = (".git", ".gitattributes", ".gitmodules", *POLICY_FILES, *LEDGERS, *LEDGER_YEARS, *CI_FILES)
 """Whatever the policy names; matched case-insensitively."""
 
 
 def canonical_path(raw: str) -> str:
     """The one spelling of a file's path relative to the repository's root.
 
-    Raises InvalidInput PATH_INVALID, PATH_TOO_LONG, PATH_ESCAPES and, inside a `.git`, PATH_PROTECTED.
+    Raises InvalidInput PATH_INVALID, PATH_NOT_UTF8, PATH_TOO_LONG, PATH_ESCAPES and, inside a `.git`,
+    PATH_PROTECTED.
     """
     shown = _shown(raw)
     parts = _parts(raw, shown)
@@ -161,8 +165,13 @@ class PathRules:
         return None
 
 
-LEDGER_RULES = PathRules(allow=tuple("/" + path for path in LEDGERS), exempt=LEDGERS)
-"""For the internal run by which tidy lands ledger entries."""
+LEDGER_GLOBS = tuple("/" + path for path in (*LEDGERS, *LEDGER_YEARS, "README.md"))
+"""All that tidy writes; of the README, its summary."""
+
+
+def ledger_rules(paths: Iterable[str]) -> PathRules:
+    """For the internal run by which tidy lands ledger entries: what of these paths is a ledger's is exempt."""
+    return PathRules(allow=LEDGER_GLOBS, exempt=tuple(path for path in paths if matches(LEDGER_GLOBS, path)))
 
 
 def refuse_all(rules: PathRules, paths: Iterable[str]) -> tuple[Reason, ...]:
@@ -174,7 +183,7 @@ def _parts(raw: str, shown: str) -> list[str]:
     try:
         length = len(raw.encode())
     except UnicodeEncodeError:
-        raise _refusal("PATH_INVALID", f"{shown} is not UTF-8", "rename the file") from None
+        raise _refusal("PATH_NOT_UTF8", f"{shown} is not UTF-8", "rename the file") from None
     if length > MAXIMUM_PATH_BYTES:
         raise _refusal("PATH_TOO_LONG", f"{shown} has {length} bytes", f"keep it under {MAXIMUM_PATH_BYTES}")
     if any(unicodedata.category(character) == "Cc" for character in raw):

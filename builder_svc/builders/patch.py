@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from autopack.gitstore.patch import parse_patch
+from autopack.gitstore.planned_patch import planned_edits
 from autopack.gitstore.write_path import Edit
 from autopack.policy.plan import PatchBuilder as PlannedPatch
 from builder_svc.domain.builder import Work
@@ -18,11 +18,5 @@ class PatchBuilder:
         self._planned = planned
 
     async def build(self, work: Work) -> Sequence[Edit]:
-        """Raises InvalidInput with what `parse_patch` finds."""
-        if self._planned.diff:
-            diff = self._planned.diff.encode()
-            return await asyncio.to_thread(parse_patch, work.store, work.task.base, diff)
-        return [
-            Edit(path, None if contents is None else contents.encode())
-            for path, contents in self._planned.files.items()
-        ]
+        """Raises InvalidInput with what `planned_edits` finds."""
+        return await asyncio.to_thread(planned_edits, work.store, work.task.base, self._planned)

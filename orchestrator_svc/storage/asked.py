@@ -185,6 +185,13 @@ def _cancelled(phase: Phase) -> changes.AttemptChange | None:
     return attempt_moves(attempt, AttemptState.CANCELLED)
 
 
+def go_on(connection: sa.Connection, run_id: str, fence: int) -> None:
+    """Takes back why a run was halted, unless somebody has claimed it meanwhile."""
+    connection.execute(
+        sa.update(runs).where(runs.c.run_id == run_id, runs.c.fence == fence).values(reasons=[])
+    )
+
+
 def _waiting(connection: sa.Connection, run_id: str, phase_id: str) -> Phase:
     phase = one_phase(connection, run_id, phase_id)
     if phase.state is not PhaseState.WAITING_APPROVAL:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from autopack.errors import AlreadyExists, Reason
+from autopack.text import counted
 from orchestrator_svc.domain.states import PhaseState, RunState
 from orchestrator_svc.storage.tables import events, phases, runs
 
@@ -34,6 +35,28 @@ class Submission:
     phases: Sequence[NewPhase]
 
 
+def is_known(connection: sa.Connection, run_id: str, plan_digest: str, project_id: str) -> bool:
+    """Whether this very run was submitted before.
+
+    Raises:
+        AlreadyExists: `RUN_ID_IN_USE`, if the id has another plan or project.
+    """
+    found = connection.execute(
+        sa.select(runs.c.plan_digest, runs.c.project_id).where(runs.c.run_id == run_id)
+    ).one_or_none()
+    if found is None:
+        return False
+    if (found.plan_digest, found.project_id) != (plan_digest, project_id):
+        raise AlreadyExists(
+            Reason(
+                "RUN_ID_IN_USE",
+                f"Run {run_id} exists already, with another plan or repository.",
+                "Choose another --run-id, or leave it out to be given one.",
+            )
+        )
+    return True
+
+
 def submit(connection: sa.Connection, submission: Submission) -> bool:
     """Inserts the run with its phases, or finds it.
 
@@ -43,18 +66,7 @@ def submit(connection: sa.Connection, submission: Submission) -> bool:
     Raises:
         AlreadyExists: `RUN_ID_IN_USE`, if the id has another plan or project.
     """
-    found = connection.execute(
-        sa.select(runs.c.plan_digest, runs.c.project_id).where(runs.c.run_id == submission.run_id)
-    ).one_or_none()
-    if found is not None:
-        if (found.plan_digest, found.project_id) != (submission.plan_digest, submission.project_id):
-            raise AlreadyExists(
-                Reason(
-                    "RUN_ID_IN_USE",
-                    f"Run {submission.run_id} exists already, with another plan or repository.",
-                    "Choose another --run-id, or leave it out to be given one.",
-                )
-            )
+    if is_known(connection, submission.run_id, submission.plan_digest, submission.project_id):
         return False
     connection.execute(
         sa.insert(runs).values(
@@ -103,7 +115,7 @@ def submit(connection: sa.Connection, submission: Submission) -> bool:
             phase_id="",
             attempt=0,
             state="RUN_STATE_RUNNING",
-            message=f"Submitted with {len(submission.phases)} phases.",
+            message=f"Submitted with {counted(len(submission.phases), 'phase')}.",
             reasons=[],
         )
     )

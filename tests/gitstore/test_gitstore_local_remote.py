@@ -10,6 +10,8 @@ import pytest
 
 from autopack.errors import FailedPrecondition, InvalidInput, Reason
 from autopack.gitstore.local_remote import LocalRemote
+from autopack.gitstore.notices import content_notices
+from autopack.gitstore.records import WorkTreeFile
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.write_path import Edit, apply_edits
 from autopack.policy.paths import PathRules
@@ -221,7 +223,7 @@ def test_submodules_and_lfs_pointers_are_kept_and_noticed(
     remote = LocalRemote(repository)
     base = bring(store, remote)
 
-    assert notices(remote) == ["SUBMODULES", "LFS_POINTERS"]
+    assert [notice.code for notice in content_notices(store, base)] == ["SUBMODULES", "LFS_POINTERS"]
     assert store.read(base, "big.bin") == pointer
     head = change(store, base, Edit("new", b"1"))
     assert store.entry(head, "sub") == store.entry(base, "sub")
@@ -501,3 +503,31 @@ def test_names_that_are_not_utf8_come_and_go_unchanged(repository: Path, store: 
     remote.move_branch(store, "refs/heads/main", head, base)
     assert git(repository, "status", "--porcelain") == ""
     assert store.read(head, "caf\udce9") == b"1\n"
+
+
+def test_a_file_of_the_work_tree_is_told_from_what_is_committed(repository: Path) -> None:
+    remote = LocalRemote(repository)
+    head = git(repository, "rev-parse", "HEAD")
+    policy = repository / "autopack.yaml"
+    assert remote.work_tree_file("autopack.yaml") is None
+    policy.write_text("version: 1\n")
+    assert remote.work_tree_file("autopack.yaml") == WorkTreeFile(
+        repository, head, tracked=False, changed=True
+    )
+    (repository / ".git/info/exclude").write_text("autopack.yaml\n")
+    assert remote.work_tree_file("autopack.yaml") == WorkTreeFile(
+        repository, head, tracked=False, changed=True
+    )
+    git(repository, "add", "--force", "autopack.yaml")
+    assert remote.work_tree_file("autopack.yaml") == WorkTreeFile(
+        repository, head, tracked=False, changed=True
+    )
+    git(repository, "commit", "-q", "-m", "policy")
+    head = git(repository, "rev-parse", "HEAD")
+    assert remote.work_tree_file("autopack.yaml") == WorkTreeFile(
+        repository, head, tracked=True, changed=False
+    )
+    policy.unlink()
+    assert remote.work_tree_file("autopack.yaml") == WorkTreeFile(
+        repository, head, tracked=True, changed=True
+    )

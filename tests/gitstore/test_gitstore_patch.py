@@ -276,7 +276,7 @@ def test_a_large_patch_is_refused_unread(store: GitStore) -> None:
         (b"/etc/passwd", "PATH_ESCAPES"),
         (b"x" * 5000, "PATH_TOO_LONG"),
         (b"a\0b", "PATH_INVALID"),
-        (b'"caf\\351"', "PATH_INVALID"),
+        (b'"caf\\351"', "PATH_NOT_UTF8"),
     ],
 )
 def test_paths_that_leave_the_repository_are_refused(store: GitStore, path: bytes, code: str) -> None:

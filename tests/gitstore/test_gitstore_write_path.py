@@ -98,7 +98,7 @@ def test_a_change_that_changes_nothing_is_refused(store: GitStore) -> None:
         ("a\\b", "PATH_INVALID"),
         ("", "PATH_INVALID"),
         ("src/", "PATH_INVALID"),
-        ("caf\udce9", "PATH_INVALID"),
+        ("caf\udce9", "PATH_NOT_UTF8"),
         ("x" * 5000, "PATH_TOO_LONG"),
         ("/".join("x" * 3000), "PATH_TOO_LONG"),
         ("/".join("x" * 300), "PATH_TOO_DEEP"),

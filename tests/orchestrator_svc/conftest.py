@@ -56,6 +56,7 @@ def a_plan(*phases: str | tuple[str, list[str]], **values: object) -> plan_pb2.P
                 depends_on=depends_on,
                 scope=plan_pb2.Scope(paths=["**"]),
                 builder=plan_pb2.BuilderSpec(command=plan_pb2.CommandBuilder(run="true")),
+                checks=[plan_pb2.Check(name="check", run="true", reports="none", timeout_seconds=60)],
                 budget=plan_pb2.Budget(attempts=2),
             )
         )

@@ -185,3 +185,20 @@ def test_a_policy_that_cannot_be_read_never_becomes_the_default(contents: bytes,
     with pytest.raises(InvalidInput) as caught:
         policy_at(Commit(contents), "c0ffee")
     assert caught.value.reasons[0].code == code
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("approvals: {categories: [schema_change,", "approvals: {categories: [schema_chang,", "approvals"),
+        ("dual: [security_auth_change]", "dual: [security_change]", "audit"),
+    ],
+)
+def test_a_misspelt_category_would_never_ask_and_is_refused(old: str, new: str, line: str) -> None:
+    text = CONTRACT.replace(old, new)
+    with pytest.raises(InvalidInput) as caught:
+        load_policy(text)
+    (reason,) = caught.value.reasons
+    assert reason.code == "UNKNOWN_CATEGORY"
+    assert "did you mean" in reason.fix
+    assert text.splitlines()[reason.line - 1].startswith(line)

@@ -2,8 +2,18 @@
 
 from dataclasses import replace
 
-from autopack.policy.narrowing import merge_checks, phase_budget, refuse_widening
-from autopack.policy.plan import Budget, Builder, Check, NamedBuilder, Phase, Plan, RepairBuilder, Scope
+from autopack.policy.narrowing import merge_checks, phase_budget, refuse_plan
+from autopack.policy.plan import (
+    Budget,
+    Builder,
+    Check,
+    LedgerBuilder,
+    NamedBuilder,
+    Phase,
+    Plan,
+    RepairBuilder,
+    Scope,
+)
 from autopack.policy.policy import DEFAULT_BUDGET, DEFAULT_POLICY, ModelBuilder, Policy
 
 MODEL = ModelBuilder("m", "http://127.0.0.1:1/v1")
@@ -11,18 +21,20 @@ TESTS = Check("tests", "pytest -q")
 
 
 def phase(builder: Builder | None = None, budget: Budget | None = None) -> Phase:
-    return Phase("a", "g", Scope(("src/**",)), builder or RepairBuilder(), budget=budget or Budget())
+    return Phase(
+        "a", "g", Scope(("src/**",)), builder or RepairBuilder(), budget=budget or Budget(), checks=(TESTS,)
+    )
 
 
 def codes(phase: Phase, policy: Policy) -> list[str]:
-    return [reason.code for reason in refuse_widening(Plan(1, "n", (phase,)), policy)]
+    return [reason.code for reason in refuse_plan(Plan(1, "n", (phase,)), policy)]
 
 
 def test_a_builder_must_be_named_by_the_policy() -> None:
     policy = Policy(builders={"local": MODEL})
     assert codes(phase(NamedBuilder("local")), policy) == []
     assert codes(phase(NamedBuilder("local")), DEFAULT_POLICY) == ["UNKNOWN_BUILDER"]
-    (reason,) = refuse_widening(Plan(1, "n", (phase(NamedBuilder("locla")),)), policy)
+    (reason,) = refuse_plan(Plan(1, "n", (phase(NamedBuilder("locla")),)), policy)
     assert "did you mean `local`?" in reason.fix
 
 
@@ -30,6 +42,24 @@ def test_a_budget_may_not_exceed_what_the_policy_states() -> None:
     policy = Policy(budget=Budget(attempts=3, seconds=900))
     assert codes(phase(budget=Budget(attempts=3, seconds=10)), policy) == []
     assert codes(phase(budget=Budget(attempts=4, seconds=901)), policy) == ["BUDGET_OVER_POLICY"] * 2
+
+
+def test_a_phase_that_nothing_checks_is_refused_once_for_the_whole_plan() -> None:
+    unchecked = replace(phase(), checks=())
+    plan = Plan(1, "n", (unchecked, replace(unchecked, id="b")))
+    assert [reason.code for reason in refuse_plan(plan, DEFAULT_POLICY)] == ["NO_CHECKS"]
+    assert refuse_plan(plan, Policy(checks=(TESTS,))) == ()
+    ledger = replace(unchecked, builder=LedgerBuilder(), category="ledger")
+    assert codes(ledger, DEFAULT_POLICY) == []
+
+
+def test_a_category_must_be_built_in_or_of_the_policy() -> None:
+    (reason,) = refuse_plan(Plan(1, "n", (replace(phase(), category="bugfix"),)), DEFAULT_POLICY)
+    assert reason.code == "UNKNOWN_CATEGORY"
+    assert "did you mean `bug_fix`?" in reason.fix
+    payments = replace(phase(), category="payments")
+    assert codes(payments, DEFAULT_POLICY) == ["UNKNOWN_CATEGORY"]
+    assert codes(payments, Policy(categories={"payments": ("pay/**",)})) == []
 
 
 def test_a_default_is_no_cap() -> None:

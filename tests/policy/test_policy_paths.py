@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from autopack.errors import InvalidInput
 from autopack.policy.paths import (
     ALWAYS_PROTECTED,
-    LEDGER_RULES,
     LEDGERS,
     PathRules,
     canonical_glob,
     canonical_path,
+    ledger_rules,
     matches,
     refuse_all,
 )
@@ -66,7 +66,7 @@ def test_harmless_spellings_become_canonical(raw: str, canonical: str) -> None:
         ("src\\a.py", "PATH_INVALID"),
         ("a\0b", "PATH_INVALID"),
         ("a\x1b[31mb", "PATH_INVALID"),
-        ("a\ud800", "PATH_INVALID"),
+        ("a\ud800", "PATH_NOT_UTF8"),
         ("../x", "PATH_ESCAPES"),
         ("a/../../x", "PATH_ESCAPES"),
         ("a/../.git/x", "PATH_ESCAPES"),
@@ -166,10 +166,12 @@ def test_a_negated_pattern_takes_matches_back() -> None:
 
 
 def test_only_the_ledger_rules_let_ledgers_through_and_nothing_else() -> None:
-    assert [code_of(path, LEDGER_RULES) for path in LEDGERS] == [None] * len(LEDGERS)
-    assert code_of("docs/build_history.md", LEDGER_RULES) == "PATH_PROTECTED"
-    assert code_of("src/a.py", LEDGER_RULES) == "PATH_NOT_ALLOWED"
-    assert code_of("autopack.yaml", LEDGER_RULES) == "PATH_PROTECTED"
+    written = [*LEDGERS, "docs/DEBUG_LOG_2025.md", "README.md"]
+    others = ["docs/build_history.md", "autopack.yaml", "docs/DEBUG_LOG_old.md", "src/a.py", "sub/README.md"]
+    rules = ledger_rules([*written, *others])
+    assert [code_of(path, rules) for path in written] == [None] * len(written)
+    assert [code_of(path, rules) for path in others] == [*["PATH_PROTECTED"] * 2, *["PATH_NOT_ALLOWED"] * 3]
+    assert code_of("docs/DEBUG_LOG_2025.md", PathRules()) == "PATH_PROTECTED"
 
 
 def test_refuse_all_names_every_path_that_is_refused() -> None:

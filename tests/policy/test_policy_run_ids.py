@@ -2,14 +2,18 @@
 
 import pytest
 
-from autopack.cli.submission import _RUN_ID
+from autopack.policy.run_ids import refuse_run_id
 
 
-@pytest.mark.parametrize("run_id", ["a..b", "a.", "x.lock", "../x", "a b", "-x", "a" * 64, "A"])
+@pytest.mark.parametrize(
+    "run_id", ["", "tidy-1", "a\n", "a..b", "a.", "x.lock", "../x", "a b", "-x", "a" * 64, "A"]
+)
 def test_what_cannot_name_a_branch_is_no_run_id(run_id: str) -> None:
-    assert not _RUN_ID.fullmatch(run_id)
+    refusal = refuse_run_id(run_id)
+    assert refusal is not None
+    assert refusal.code == "RUN_ID_INVALID"
 
 
 @pytest.mark.parametrize("run_id", ["a", "a.b", "x.locks", "lock", "run-1_2.3", "a" * 63])
 def test_the_rest_is_one(run_id: str) -> None:
-    assert _RUN_ID.fullmatch(run_id)
+    assert refuse_run_id(run_id) is None

@@ -9,6 +9,8 @@ from autopack.cli.plan_file import read_document
 from autopack.cli.session import Session
 from autopack.errors import AlreadyExists, InvalidInput, Reason
 
+SLUG_CHARACTERS = 40
+
 
 def do(
     goal: str,
@@ -42,7 +44,7 @@ def do(
     from autopack.policy.plan import load_plan
 
     async def work(session: Session) -> int:
-        return await submit(session, load_plan(_yaml(written), "the command line"), repo, "", wait, as_json)
+        return await submit(session, load_plan(_yaml(written), "the command line"), repo, None, wait, as_json)
 
     return in_session(session, work)
 
@@ -62,7 +64,13 @@ def _builder(name: str, line: str, diff: Path | None) -> dict[str, str]:
 def slug(goal: str) -> str:
     """An id made of a goal's first words."""
     words = re.findall(r"[a-z0-9]+", goal.lower())
-    return "-".join(words)[:40].strip("-") or "change"
+    slug = ""
+    for word in words:
+        if len(slug) + len(word) >= SLUG_CHARACTERS:
+            break
+        slug += f"-{word}" if slug else word
+    # A first word that is too long by itself is cut, in want of a better place.
+    return slug or "".join(words)[:SLUG_CHARACTERS] or "change"
 
 
 def _yaml(plan: dict[str, Any]) -> str:

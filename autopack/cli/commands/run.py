@@ -5,7 +5,9 @@ from pathlib import Path
 from autopack.cli.session import Session
 
 
-def run(plan: Path, repo: str, run_id: str, server: str, dry_run: bool, wait: bool, as_json: bool) -> int:
+def run(
+    plan: Path, repo: str, run_id: str | None, server: str, dry_run: bool, wait: bool, as_json: bool
+) -> int:
     """Submits the plan and follows it, or only says what would be done."""
     session = Session(server, start=("orchestrator",)) if dry_run else Session(server)
     # The all-in-one starts while all this is imported.

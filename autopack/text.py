@@ -1,0 +1,6 @@
+"""Words about numbers, and untrusted text made fit to keep and to show."""
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: 1 phase, 2 phases."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
