@@ -11,7 +11,7 @@ from autopack.gitstore.store import READ_LIMIT, GitStore
 from autopack.gitstore.write_path import check_change
 from autopack.ledger.append_only import check_ledger_change
 from autopack.policy.narrowing import merge_checks
-from autopack.policy.paths import LEDGER_RULES
+from autopack.policy.paths import ledger_rules
 from autopack.policy.plan import Check
 from autopack.policy.policy import POLICY_FILE, Policy
 from autopack.policy.read import has_policy, policy_at
@@ -20,6 +20,7 @@ from gate_svc.domain.facts import categories, content_rulings
 from gate_svc.domain.judge_files import changed_judges, judge_reasons
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.ruling import Ruling, Weight, ask, refuse
+from gate_svc.domain.shadowing import shadowing
 
 LEDGER_CATEGORY = "ledger"
 CONTENTS_LIMIT = 200_000_000
@@ -69,7 +70,12 @@ def read_candidate(store: GitStore, request: GateRequest) -> Candidate:
         files=files,
         change_digest=change_digest(changes, policy.digest),
         categories=categories([change.path for change in changes], judges, policy, request.category),
-        rulings=(*path_rulings, *content_rulings(files), *(ask(each) for each in judge_reasons(judges))),
+        rulings=(
+            *path_rulings,
+            *content_rulings(files),
+            *shadowing(files, lambda directory: _names_in(store, request.head, directory)),
+            *(ask(each) for each in judge_reasons(judges)),
+        ),
         checks=merge_checks(policy, request.checks),
         checks_required=request.category != LEDGER_CATEGORY
         and not (bootstrap and len(_newly_protected(policy, changes)) == len(changes)),
@@ -108,7 +114,8 @@ def _ledger_reasons(
     store: GitStore, request: GateRequest, changes: tuple[FileChange, ...]
 ) -> tuple[Reason, ...]:
     """Ledgers only grow, and remain plain files."""
-    reasons = list(check_change(store, request.base, request.head, LEDGER_RULES))
+    rules = ledger_rules(change.path for change in changes)
+    reasons = list(check_change(store, request.base, request.head, rules))
     reasons += [
         Reason("LEDGER_NOT_A_FILE", "the ledger is a link or executable", "make it a plain file", change.path)
         for change in changes
@@ -160,6 +167,15 @@ def _blob(store: GitStore, mode: int, oid: str, limit: int = READ_LIMIT) -> byte
     if mode in (0, GITLINK) or store.size(oid) > min(limit, READ_LIMIT):
         return None
     return store.read_blob(oid)
+
+
+def _names_in(store: GitStore, commit: str, directory: str) -> list[str]:
+    """Names in a directory; none where there is no such directory."""
+    entry = store.entry(commit, directory) if directory else None
+    if directory and (entry is None or entry.mode != DIRECTORY):
+        return []
+    tree = bytes.fromhex(entry.oid) if entry else store.tree(commit)
+    return [name.decode(errors="surrogateescape") for _, name, _ in store.read_tree(tree)]
 
 
 def _contents(store: GitStore, commit: str, path: str) -> bytes | None:

@@ -1,5 +1,9 @@
 """What is refused whatever the tests say, and what is not."""
 
+import importlib
+import sys
+from pathlib import Path
+
 import pytest
 
 from gate_svc.domain.change import SYMLINK, ChangedFile, count_lines
@@ -69,21 +73,68 @@ def test_python_broken_by_the_change_is_refused_with_its_line() -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["a.pyc", "x/B.PYC", "lib/x.so", "x.pyd", "site/evil.pth", "a.egg-info/PKG-INFO", "v/a.dist-info/RECORD"],
+    [
+        *("a.pyc", "x/B.PYC", "__pycache__/a.cpython-311.pyc", "lib/x.so", "x.abi3.so", "x.so.1.2", "x.pyd"),
+        *("site/evil.pth", "a.egg-link", "a.egg-info/PKG-INFO", "a.egg-info", "v/a.dist-info/RECORD"),
+        *("a-1.egg/EGG-INFO/PKG-INFO", "wheels/a-1-py3-none-any.whl"),
+    ],
 )
 def test_compiled_and_installed_code_is_refused(path: str) -> None:
     assert codes(added(path, b"x")) == ["FORBIDDEN_FILE"]
 
 
-def test_taking_compiled_code_away_is_welcome() -> None:
-    assert codes(ChangedFile("a.pyc", 0o100644, 0, b"x", None)) == []
+@pytest.mark.parametrize(
+    "contents",
+    [
+        Path(sys.executable).resolve().read_bytes()[:2000],
+        importlib._bootstrap_external._code_to_timestamp_pyc(compile("x = 1", "a", "exec")),  # type: ignore[attr-defined]  # what py_compile writes
+        b"MZ" + bytes(62) + bytes(100) + b"PE\0\0" + bytes(100),
+    ],
+    ids=["ELF", "bytecode", "PE"],
+)
+def test_compiled_code_is_known_by_what_it_is_too(contents: bytes) -> None:
+    assert codes(added("assets/picture.png", bytes(contents))) == ["FORBIDDEN_FILE"]
+
+
+@pytest.mark.parametrize("name", ["PNG", "zip"])
+def test_other_binaries_are_not_refused(name: str) -> None:
+    contents = {"PNG": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 9, "zip": b"PK\x03\x04" + bytes(300)}[name]
+    assert codes(added("assets/file", contents)) == []
 
 
 @pytest.mark.parametrize(
-    "path", ["pytest.py", "_pytest/__init__.py", "unittest/case.py", "src/pytest.py", "autopack_pytest.py"]
+    "path",
+    [
+        ".venv/lib/python3.11/a.py",
+        "env/pyvenv.cfg",
+        "x/lib/python3.11/site-packages/a/__init__.py",
+        "node_modules/left-pad/index.js",
+        ".tox/py311/a.py",
+    ],
 )
-def test_what_hides_the_test_runner_is_refused(path: str) -> None:
-    assert codes(added(path, b"x = 1\n")) == ["SHADOWS_RUNNER"]
+def test_a_committed_environment_is_refused(path: str) -> None:
+    assert codes(added(path, b"x = 1\n")) == ["COMMITTED_ENVIRONMENT"]
+    assert codes(changed(path, b"x = 1\n", b"x = 2\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [("a.json", b'{"a": 1}\n', b'{"a": 1,}\n'), ("pyproject.toml", b"[a]\n", b"[a\n")],
+)
+def test_what_the_change_makes_unreadable_is_refused(path: str, good: bytes, bad: bytes) -> None:
+    assert codes(changed(path, good, bad)) == ["DOES_NOT_PARSE"]
+    assert codes(changed(path, bad, bad + b"\n")) == []
+    assert codes(added(path, bad)) == []  # a dialect, or a test's example
+    assert codes(changed(path, good, good + b"\n")) == []
+
+
+@pytest.mark.parametrize("source", [b"x = 1\0\n", b"x = 1\n" * 2000 + b"\0 = 2\n", b"# \0\nevil()\n"])
+def test_python_with_nul_bytes_is_refused(source: bytes) -> None:
+    assert codes(added("src/a.py", source)) == ["DOES_NOT_PARSE"]
+
+
+def test_taking_compiled_code_away_is_welcome() -> None:
+    assert codes(ChangedFile("a.pyc", 0o100644, 0, b"x", None)) == []
 
 
 def test_text_that_reads_otherwise_than_it_runs_is_refused() -> None:
