@@ -3,9 +3,11 @@ the same transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
+from autopack.attestation.log import digest_of
 from autopack.errors import FailedPrecondition, Reason
 from orchestrator_svc.domain.run import Attempt
 from orchestrator_svc.domain.states import (
@@ -129,7 +131,20 @@ def apply(
             }
         )
     if rows:
-        connection.execute(sa.insert(events), rows)
+        connection.execute(sa.insert(events), _chained(connection, run_id, first, rows))
+
+
+def _chained(
+    connection: sa.Connection, run_id: str, first: int, rows: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The events with their digests, each over the one before."""
+    before = sa.select(events.c.digest).where(events.c.run_id == run_id, events.c.sequence == first - 1)
+    digest = connection.execute(before).scalar_one()
+    chained = []
+    for row in rows:
+        digest = digest_of(digest, row)
+        chained.append({**row, "digest": digest})
+    return chained
 
 
 def _apply_phase(connection: sa.Connection, run_id: str, change: PhaseChange) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from autopack.attestation.log import digest_of
 from autopack.errors import AlreadyExists, Reason
 from autopack.text import counted
 from orchestrator_svc.domain.states import PhaseState, RunState
@@ -107,16 +108,16 @@ def submit(connection: sa.Connection, submission: Submission) -> bool:
             for index, phase in enumerate(submission.phases)
         ],
     )
+    event = {
+        "sequence": 1,
+        "time": submission.submit_time,
+        "phase_id": "",
+        "attempt": 0,
+        "state": "RUN_STATE_RUNNING",
+        "message": f"Submitted with {counted(len(submission.phases), 'phase')}.",
+        "reasons": [],
+    }
     connection.execute(
-        sa.insert(events).values(
-            run_id=submission.run_id,
-            sequence=1,
-            time=submission.submit_time,
-            phase_id="",
-            attempt=0,
-            state="RUN_STATE_RUNNING",
-            message=f"Submitted with {counted(len(submission.phases), 'phase')}.",
-            reasons=[],
-        )
+        sa.insert(events).values(run_id=submission.run_id, digest=digest_of("", event), **event)
     )
     return True
