@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
+from autopack.settings import whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,10 @@ class Config:
             directory=Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/auditor")),
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
-            workers=_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
-            concurrent_audits=_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
+            workers=whole_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
+            concurrent_audits=whole_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
             health_address=environ.get("AUTOPACK_HEALTH_ADDRESS", ""),
         )
-
-
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidInput(
-            Reason("SETTING_INVALID", f"{name} is {text!r}", "give a whole number, at least 1")
-        )
-    return int(text)

@@ -14,7 +14,7 @@ from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
 from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
-from builder_svc.builders.sandboxes import Sandboxes
+from autopack.sandbox import Sandboxes
 from builder_svc.builders.selection import Selection
 from builder_svc.config import Config
 from builder_svc.domain.building import Building

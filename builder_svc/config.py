@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.errors import InvalidInput, Reason
+from autopack.policy.policy import TIERS
 from autopack.rpc.tls import TlsSettings
+from autopack.settings import one_of, whole_number
 from builder_svc.builders.secrets import Secrets, parse_grants
 
 
@@ -55,10 +56,10 @@ class Config:
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
             secrets=secrets_from_environ(environ),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
-            concurrent_builds=_number(environ, "AUTOPACK_CONCURRENT_BUILDS", os.cpu_count() or 1),
-            maximum_prompt_bytes=_number(environ, "AUTOPACK_MAXIMUM_PROMPT_BYTES", 200_000),
-            checkouts_bytes=_number(environ, "AUTOPACK_CHECKOUTS_BYTES", 2_000_000_000),
-            sandbox_tier=environ.get("AUTOPACK_SANDBOX_TIER") or None,
+            concurrent_builds=whole_number(environ, "AUTOPACK_CONCURRENT_BUILDS", os.cpu_count() or 1),
+            maximum_prompt_bytes=whole_number(environ, "AUTOPACK_MAXIMUM_PROMPT_BYTES", 200_000),
+            checkouts_bytes=whole_number(environ, "AUTOPACK_CHECKOUTS_BYTES", 2_000_000_000),
+            sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
@@ -70,12 +71,3 @@ def secrets_from_environ(environ: Mapping[str, str]) -> Secrets:
     """Every variable, unless AUTOPACK_BUILDER_SECRETS says which may go where."""
     grants = environ.get("AUTOPACK_BUILDER_SECRETS")
     return Secrets(environ.get, None if grants is None else parse_grants(grants))
-
-
-def _number(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise InvalidInput(
-            Reason("SETTING_INVALID", f"{name} is {text!r}", "give a whole number, at least 1")
-        )
-    return int(text)

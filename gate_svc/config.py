@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autopack.policy.policy import TIERS
 from autopack.rpc.tls import TlsSettings
+from autopack.settings import one_of, seconds, whole_number
 from gate_svc.signing.process import KeySource
 
 
@@ -56,7 +58,10 @@ class Config:
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> "Config":
-        """The settings that the environment gives; names as in docs/SETTINGS.md."""
+        """The settings that the environment gives; names as in docs/SETTINGS.md.
+
+        Raises InvalidInput SETTING_INVALID.
+        """
         directory = Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/gate"))
         spans = environ.get("AUTOPACK_SPANS")
         return cls(
@@ -64,10 +69,10 @@ class Config:
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
             auditor_address=environ.get("AUTOPACK_AUDITOR_ADDRESS", "dns:///auditor:50051"),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
-            concurrent_checks=int(environ.get("AUTOPACK_CONCURRENT_CHECKS", _processors())),
-            checkouts_bytes=int(environ.get("AUTOPACK_CHECKOUTS_BYTES", "2000000000")),
-            audit_patience_seconds=float(environ.get("AUTOPACK_AUDIT_PATIENCE_SECONDS", "10")),
-            sandbox_tier=environ.get("AUTOPACK_SANDBOX_TIER") or None,
+            concurrent_checks=whole_number(environ, "AUTOPACK_CONCURRENT_CHECKS", _processors()),
+            checkouts_bytes=whole_number(environ, "AUTOPACK_CHECKOUTS_BYTES", 2_000_000_000),
+            audit_patience_seconds=seconds(environ, "AUTOPACK_AUDIT_PATIENCE_SECONDS", 10.0),
+            sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
             key=KeySource.from_environ(environ, directory),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),

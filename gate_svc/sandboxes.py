@@ -1,25 +1,20 @@
-"""The sandboxes of this machine, probed when the first one is asked for."""
+"""The gate's sandboxes: each is gone over, limit by limit, before a verdict relies on it."""
 
 import asyncio
 
+from autopack import sandbox as kit
 from autopack.errors import AutopackError
-from autopack.sandbox import Capabilities, Fact, Sandbox, probe, proven_limits, select
+from autopack.sandbox import Capabilities, Fact, Sandbox, proven_limits
 
 
-class Sandboxes:
-    """Chooses and keeps one sandbox for each tier that a policy asks for."""
+class Sandboxes(kit.Sandboxes):
+    """Those of the kit, and what each of them was proven to hold."""
 
     def __init__(self, only: str | None = None) -> None:
         """`only` names the one tier to be used."""
-        self._only = only
-        self._chosen: dict[str, Sandbox] = {}
+        super().__init__(only)
         self._proving: dict[str, asyncio.Task[tuple[Fact, ...]]] = {}
-        self._choosing = asyncio.Lock()
         self._warming: asyncio.Task[Capabilities] | None = None
-
-    async def capabilities(self) -> Capabilities:
-        """What works here."""
-        return await asyncio.to_thread(probe)
 
     async def enforced(self) -> tuple[str, ...]:
         """Names of what works here, the limits of the sandboxes chosen so far by going over each.
@@ -36,19 +31,11 @@ class Sandboxes:
         return tuple(fact.name for fact in facts if fact.holds)
 
     async def at_least(self, tier: str) -> Sandbox:
-        """The strongest one that is no weaker than `tier`. Raises Unavailable `SANDBOX_UNAVAILABLE`."""
-        async with self._choosing:
-            if tier not in self._chosen:
-                self._chosen[tier] = await asyncio.to_thread(self._select, tier)
-            sandbox = self._chosen[tier]
-            if sandbox.tier not in self._proving:
-                # Beside the first check; its verdict waits for both.
-                self._proving[sandbox.tier] = asyncio.create_task(proven_limits(sandbox))
-            return sandbox
-
-    def _select(self, tier: str) -> Sandbox:
-        # Below the system's temporary directory, since the sandbox's user may not reach our own.
-        return select(tier, probe(), only=self._only)
+        """As in the kit, and has it gone over beside the first check: its verdict waits for both."""
+        sandbox = await super().at_least(tier)
+        if sandbox.tier not in self._proving:
+            self._proving[sandbox.tier] = asyncio.create_task(proven_limits(sandbox))
+        return sandbox
 
     def warm(self) -> None:
         """Probes the machine in the background, so that the first check need not wait for it."""
@@ -61,6 +48,4 @@ class Sandboxes:
         for proving in self._proving.values():
             proving.cancel()
         await asyncio.gather(*self._proving.values(), return_exceptions=True)
-        for sandbox in self._chosen.values():
-            await sandbox.close()
-        self._chosen.clear()
+        await super().close()

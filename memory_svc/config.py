@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
+from autopack.settings import whole_number
 from memory_svc.domain.settings import MemorySettings
 
 CHUNK_LEAST = 400
@@ -58,9 +59,9 @@ class Config:
             memory=MemorySettings(
                 indexing=_switch(environ, "AUTOPACK_ENABLE_SOT_MEMORY_INDEXING"),
                 retrieval=_switch(environ, "AUTOPACK_SOT_RETRIEVAL_ENABLED"),
-                max_chars=_number(environ, "AUTOPACK_SOT_RETRIEVAL_MAX_CHARS", 4000, 1),
-                top_k=_number(environ, "AUTOPACK_SOT_RETRIEVAL_TOP_K", 3, 1),
-                chunk_max_chars=_number(environ, "AUTOPACK_SOT_CHUNK_MAX_CHARS", 1200, CHUNK_LEAST),
+                max_chars=whole_number(environ, "AUTOPACK_SOT_RETRIEVAL_MAX_CHARS", 4000, 1),
+                top_k=whole_number(environ, "AUTOPACK_SOT_RETRIEVAL_TOP_K", 3, 1),
+                chunk_max_chars=whole_number(environ, "AUTOPACK_SOT_CHUNK_MAX_CHARS", 1200, CHUNK_LEAST),
             ),
             qdrant_url=environ.get("AUTOPACK_QDRANT_URL", ""),
             qdrant_api_key=environ.get("AUTOPACK_QDRANT_API_KEY", ""),
@@ -79,12 +80,3 @@ def _switch(environ: Mapping[str, str], name: str) -> bool:
     if text not in {"true", "1", "false", "0"}:
         raise InvalidInput(Reason("SETTING_INVALID", f"{name} is {text!r}", "use true or false"))
     return text in {"true", "1"}
-
-
-def _number(environ: Mapping[str, str], name: str, default: int, least: int) -> int:
-    text = environ.get(name, str(default)).strip()
-    if not text.isdecimal() or int(text) < least:
-        raise InvalidInput(
-            Reason("SETTING_INVALID", f"{name} is {text!r}", f"give a whole number, at least {least}")
-        )
-    return int(text)

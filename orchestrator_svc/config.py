@@ -6,6 +6,7 @@ from pathlib import Path
 
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
+from autopack.settings import seconds, whole_number
 
 EVERYWHERE = ("0.0.0.0:", "[::]:")
 """Hosts that a server listens on and that no client can dial."""
@@ -81,10 +82,10 @@ class Config:
             git_address=git_address,
             credentials=Path(credentials) if credentials else None,
             executor_id=environ.get("AUTOPACK_EXECUTOR_ID") or environ.get("HOSTNAME", "local"),
-            concurrent_runs=int(environ.get("AUTOPACK_CONCURRENT_RUNS", "16")),
-            window=int(environ.get("AUTOPACK_WINDOW", "16")),
-            patience_seconds=float(environ.get("AUTOPACK_PATIENCE_SECONDS", "30")),
-            lease_seconds=float(environ.get("AUTOPACK_LEASE_SECONDS", "15")),
+            concurrent_runs=whole_number(environ, "AUTOPACK_CONCURRENT_RUNS", 16),
+            window=whole_number(environ, "AUTOPACK_WINDOW", 16),
+            patience_seconds=seconds(environ, "AUTOPACK_PATIENCE_SECONDS", 30.0),
+            lease_seconds=seconds(environ, "AUTOPACK_LEASE_SECONDS", 15.0),
             spans=Path(spans) if spans else directory / "spans.db",
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

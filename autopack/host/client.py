@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
-from autopack.errors import Reason, Unavailable
+from autopack.errors import InvalidInput, Reason, Unavailable
 from autopack.host.places import LEASE_SOCKET, SERVICES, Places, fits
 
 CONNECT_SECONDS = 45.0
@@ -85,7 +85,8 @@ class Host:
     async def address(self, service: str) -> str:
         """Where the service listens, once it does. Raises Unavailable with why it does not."""
         try:
-            return await asyncio.wait_for(asyncio.shield(self._addresses[service]), START_SECONDS)
+            async with asyncio.timeout(START_SECONDS):
+                return await asyncio.shield(self._addresses[service])
         except TimeoutError:
             raise self._failed(f"{service} has not started within {START_SECONDS:g} s") from None
 
@@ -168,7 +169,8 @@ class Host:
         if "address" in message:
             future.set_result(message["address"])
         else:
-            future.set_exception(Unavailable(*(Reason(**reason) for reason in message["reasons"])))
+            kind = InvalidInput if message["invalid"] else Unavailable
+            future.set_exception(kind(*(Reason(**reason) for reason in message["reasons"])))
             future.exception()  # as above
 
     def _failed(self, what: str) -> Unavailable:

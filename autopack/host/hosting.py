@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from autopack.errors import AutopackError, Reason
+from autopack.errors import AutopackError, InvalidInput, Reason
 from autopack.host.places import SERVICES, Places
 from autopack.rpc.lifetime import RunningService
 
@@ -39,7 +39,7 @@ class Hosting:
             except asyncio.CancelledError:
                 raise
             except AutopackError as error:
-                self._failed(service, error.reasons)
+                self._failed(service, error.reasons, isinstance(error, InvalidInput))
                 return None
             except Exception as error:
                 logger.exception("%s could not start", service)
@@ -49,10 +49,10 @@ class Hosting:
             self._tell({"service": service, "address": running.server.address})
             return running
 
-    def _failed(self, service: str, reasons: tuple[Reason, ...]) -> None:
+    def _failed(self, service: str, reasons: tuple[Reason, ...], invalid: bool = False) -> None:
         logger.error("%s could not start: %s", service, reasons)
         told = [{"code": r.code, "message": r.message, "fix": r.fix, "path": r.path} for r in reasons]
-        self._tell({"service": service, "reasons": told})
+        self._tell({"service": service, "reasons": told, "invalid": invalid})
 
     async def close(self) -> None:
         """Stops what was started, the orchestrator first: it is what gives the others work."""
@@ -79,8 +79,27 @@ async def start_service(
     """Starts one of the five for the all-in-one: Unix sockets, SQLite, everything below AUTOPACK_HOME.
 
     Its other settings come from the environment by the names that it has when it runs alone.
+    Raises InvalidInput `SETTING_INVALID`, whichever of the five is wrongly set.
     """
+    configs = await asyncio.to_thread(_configs, places, addresses, environ, resident)
+    config = configs[service]
     module: Any = await asyncio.to_thread(importlib.import_module, f"{service}_svc.__main__")
+    await asyncio.to_thread(config.directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+    running: RunningService = await module.start(config)
+    return running
+
+
+def _configs(
+    places: Places, addresses: Mapping[str, str], environ: Mapping[str, str], resident: bool
+) -> dict[str, Any]:
+    """The settings of all five: none starts, and no run is taken, where one of them cannot be used."""
+    return {service: _config(service, places, addresses, environ, resident) for service in SERVICES}
+
+
+def _config(
+    service: str, places: Places, addresses: Mapping[str, str], environ: Mapping[str, str], resident: bool
+) -> Any:
+    module: Any = importlib.import_module(f"{service}_svc.config")
     settings = {f"AUTOPACK_{name.upper()}_ADDRESS": address for name, address in addresses.items()}
     settings |= {
         "AUTOPACK_DIRECTORY": str(places.directory(service)),
@@ -96,6 +115,4 @@ async def start_service(
     config = replace(module.Config.from_environ({**environ, **settings}), tls=None, spans=None)
     if service == "orchestrator":
         config = replace(config, spans=places.spans, allow_paths=True, drive_at_start=resident)
-    await asyncio.to_thread(config.directory.mkdir, mode=0o700, parents=True, exist_ok=True)
-    running: RunningService = await module.start(config)
-    return running
+    return config

@@ -61,7 +61,8 @@ class Leases:
     async def wait_until_abandoned(self) -> None:
         """Returns when the last client has left, or none has come."""
         try:
-            await asyncio.wait_for(self._arrived.wait(), FIRST_CLIENT_SECONDS)
+            async with asyncio.timeout(FIRST_CLIENT_SECONDS):
+                await self._arrived.wait()
         except TimeoutError:
             logger.warning("no client came")
             self.close()

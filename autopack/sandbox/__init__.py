@@ -1,6 +1,7 @@
 """Runs commands that nobody trusts: `probe` what works here, `select` a sandbox, open a workspace in it."""
 
 from autopack.sandbox.capabilities import Capabilities, Fact
+from autopack.sandbox.chosen import Sandboxes
 from autopack.sandbox.port import Command, Limits, Result, Sandbox, Tier, Workspace
 from autopack.sandbox.probe import probe
 from autopack.sandbox.proof_record import proven_limits
@@ -14,6 +15,7 @@ __all__ = [
     "Limits",
     "Result",
     "Sandbox",
+    "Sandboxes",
     "Tier",
     "Workspace",
     "probe",

@@ -171,9 +171,11 @@ class _Run:
             if not self._exited.is_set():
                 await asyncio.to_thread(self._tree.kill, self._process.pid)
                 await self._exited.wait()
-            await asyncio.wait_for(self._tree.gone(), _GONE_SECONDS)
+            async with asyncio.timeout(_GONE_SECONDS):
+                await self._tree.gone()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._output_ended.wait(), GRACE_SECONDS)
+                async with asyncio.timeout(GRACE_SECONDS):
+                    await self._output_ended.wait()
         finally:
             self._loop.remove_reader(self._pidfd)
             self._loop.remove_reader(self._reader)

@@ -10,9 +10,9 @@ from autopack.policy.plan import NamedBuilder, Phase
 from autopack.policy.plan import PatchBuilder as PlannedPatch
 from autopack.policy.policy import ModelBuilder as ModelSettings
 from autopack.policy.policy import Policy
+from autopack.sandbox import Sandboxes
 from builder_svc.builders.command import CommandBuilder
 from builder_svc.builders.patch import PatchBuilder
-from builder_svc.builders.sandboxes import Sandboxes
 from builder_svc.builders.secrets import Secrets, host_and_port
 from builder_svc.domain.builder import Builder
 
@@ -40,7 +40,7 @@ class Selection:
             case PlannedPatch() as planned:
                 return PatchBuilder(planned)
             case PlannedCommand(run=line):
-                return CommandBuilder(line, self._sandboxes.get, self._checkouts)
+                return CommandBuilder(line, self._sandboxes.at_least, self._checkouts)
             case NamedBuilder(use=name):
                 settings = policy.builders[name]
                 if isinstance(settings, ModelSettings):
