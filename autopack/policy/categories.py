@@ -35,7 +35,47 @@ DEPENDENCY_FILES = (
     "libs.versions.toml",
 )
 
-_BUILT_IN = {"dependency": DEPENDENCY_FILES, "ci": CI_FILES, "policy": POLICY_FILES, "ledger": LEDGERS}
+INFRASTRUCTURE_FILES = (
+    *(
+        "Dockerfile*",
+        "*.dockerfile",
+        "Containerfile*",
+        "docker-compose*.y*ml",
+        "compose.y*ml",
+        ".dockerignore",
+    ),
+    *("*.tf", "*.tfvars", "*.hcl", "*.bicep", "Vagrantfile", "Procfile", "skaffold.yaml", "serverless.y*ml"),
+    *(
+        "deploy/",
+        "deployment/",
+        "terraform/",
+        "k8s/",
+        "kubernetes/",
+        "helm/",
+        "ansible/",
+        "pulumi/",
+        "infra/",
+    ),
+    *("charts/**/*.yaml", "*.service", "fly.toml", "app.yaml", ".devcontainer/"),
+)
+"""What runs the product, and where."""
+
+SECRET_FILES = (
+    *(".env*", "*.env", "secrets/", ".secrets/", "*secrets.y*ml", "credentials*", "*.pem", "*.key", "*.p12"),
+    *("*.pfx", "*.jks", "*.keystore", "*.kdbx", "*.asc", "*.gpg", "id_rsa*", "id_ed25519*", "id_ecdsa*"),
+    *(".netrc", ".pypirc", ".pgpass", ".htpasswd", ".aws/", ".ssh/", ".kube/", ".docker/config.json"),
+    *("!.env.example", "!.env.sample", "!.env.template", "!*.example.env"),
+)
+"""What holds secrets, or should."""
+
+_BUILT_IN = {
+    "dependency": DEPENDENCY_FILES,
+    "ci": CI_FILES,
+    "policy": POLICY_FILES,
+    "ledger": LEDGERS,
+    "infrastructure": INFRASTRUCTURE_FILES,
+    "secrets": SECRET_FILES,
+}
 
 
 def categories(paths: Iterable[str], policy: Policy, declared: str = "") -> tuple[str, ...]:

@@ -42,6 +42,7 @@ CATEGORIES = (
     "security_auth_change",
     "dependency",
     "infrastructure",
+    "secrets",
     "ci",
     "policy",
     "test_harness",
@@ -181,6 +182,8 @@ class Approvals:
         "schema_change",
         "security_auth_change",
         "dependency",
+        "infrastructure",
+        "secrets",
     )
     keys: Annotated[Mapping[ApproverName, ApproverKey], Field(max_length=100)] = field(default_factory=dict)
     """Public Ed25519 keys by approver; where there are any, only what one of them has signed counts."""

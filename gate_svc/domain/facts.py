@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from autopack.policy import categories as path_categories
 from autopack.policy.paths import matches_any_case
 from autopack.policy.policy import Policy
-from gate_svc.domain.change import ChangedFile, count_lines
+from gate_svc.domain.change import ChangedFile, count_lines, net_deletion
 from gate_svc.domain.content import refuse_contents
 from gate_svc.domain.risk import RiskFacts
 from gate_svc.domain.ruling import Ruling, refuse
@@ -65,8 +65,9 @@ def risk_facts(
     return RiskFacts(
         added_lines=sum(count.added for count in counts.values()),
         deleted_lines=sum(count.deleted for count in counts.values()),
+        net_deleted_lines=net_deletion(files),
         product_lines=sum(counts[path].added + counts[path].deleted for path in product),
-        tests_changed=any(not file.deleted for file in tests),
+        tests_changed=any(counts[file.path].added for file in tests),
         critical_paths=tuple(file.path for file in files if matches_any_case(critical, file.path)),
         categories=categories,
         licence_changed=any(PurePosixPath(file.path).name.lower().startswith(_LICENCES) for file in files),

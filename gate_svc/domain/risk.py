@@ -29,6 +29,7 @@ _CATEGORY: Mapping[str, int] = {
     "test_harness": 20,
     "dependency": 15,
     "infrastructure": 15,
+    "secrets": 20,
     "ci": 15,
 }
 _FINDING: Mapping[str, int] = {"critical": 40, "high": 20, "medium": 8, "low": 2}
@@ -59,6 +60,8 @@ class RiskFacts:
 
     added_lines: int = 0
     deleted_lines: int = 0
+    net_deleted_lines: int = 0
+    """By which files became shorter; one that grew makes up for none of them."""
     product_lines: int = 0
     """Changed lines of source code that is not a test."""
     tests_changed: bool = False
@@ -81,9 +84,9 @@ def _factors(facts: RiskFacts) -> Iterator[Factor]:
     changed = facts.added_lines + facts.deleted_lines
     if points := _step(changed, _SIZE):
         yield Factor("size", points, f"{changed} lines added or deleted")
-    net = facts.deleted_lines - facts.added_lines
+    net = facts.net_deleted_lines
     if points := _step(net, _NET_DELETION):
-        yield Factor("net_deletion", points, f"{net} more lines deleted than added")
+        yield Factor("net_deletion", points, f"files became shorter by {net} lines")
     if facts.critical_paths:
         points = min(CRITICAL_PATHS_MAXIMUM, CRITICAL_PATH_POINTS * len(facts.critical_paths))
         yield Factor("critical_paths", points, _some(facts.critical_paths))

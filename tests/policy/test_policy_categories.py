@@ -22,10 +22,33 @@ from autopack.policy.policy import DEFAULT_POLICY, Judge, Policy
         ("tests/test_a.py", "test_harness"),
         ("src/conftest.py", "test_harness"),
         ("REQUIREMENTS.TXT", "dependency"),
+        ("Dockerfile.web", "infrastructure"),
+        ("deploy/base/gate.yaml", "infrastructure"),
+        ("modules/net/main.tf", "infrastructure"),
+        ("docker-compose.override.yml", "infrastructure"),
+        (".env", "secrets"),
+        ("config/.env.production", "secrets"),
+        ("certs/server.PEM", "secrets"),
+        (".ssh/id_ed25519", "secrets"),
     ],
 )
 def test_built_in_categories_are_found_in_any_case(path: str, category: str) -> None:
     assert categories(["src/a.py", path], DEFAULT_POLICY) == (category,)
+
+
+@pytest.mark.parametrize(
+    "path", [".env.example", "src/deploy.py", "src/environment.py", "src/secrets.py", "a.keys"]
+)
+def test_what_only_sounds_like_one_is_in_no_category(path: str) -> None:
+    assert categories([path], DEFAULT_POLICY) == ()
+
+
+def test_a_person_is_asked_by_default_for_what_is_not_code() -> None:
+    """Ledgers, CI and policy are protected whatever the policy says."""
+    assert set(DEFAULT_POLICY.approvals.categories) >= {"dependency", "infrastructure", "secrets"}
+    for path in ("docs/BUILD_HISTORY.md", ".github/workflows/ci.yml", "autopack.yaml"):
+        assert (refusal := DEFAULT_POLICY.path_rules().refuse(path)) is not None
+        assert refusal.code == "PATH_PROTECTED"
 
 
 def test_plain_code_has_no_category_but_the_declared_one() -> None:

@@ -80,7 +80,9 @@ def test_whatever_is_left_out_has_a_safe_default() -> None:
     assert policy.checks == ()
     assert policy.environment.network is False
     assert policy.audit.block_at == "high"
-    assert policy.approvals.categories == ("schema_change", "security_auth_change", "dependency")
+    assert policy.approvals.categories == (
+        *("schema_change", "security_auth_change", "dependency", "infrastructure", "secrets"),
+    )
     assert (policy.risk.approve_at, policy.risk.reject_at) == (50, 90)
 
 
