@@ -52,6 +52,7 @@ def record_from_proto(record: memory_pb2.RunRecord) -> RunRecord:
         head=record.head,
         submit_time=record.submit_time.ToDatetime(UTC),
         phases=tuple(_phase(phase, f"record.phases[{n}]") for n, phase in enumerate(record.phases)),
+        tree=record.tree,
     )
 
 

@@ -72,7 +72,12 @@ class MemoryServicer(GeneratedServicer):
     async def Recall(self, request: RecallRequest, context: Context) -> RecallResponse:
         with span(names.RECALL_SPAN, {names.PROJECT_ID: request.project_id}) as current:
             recalled = await self._memory.recall(
-                request.project_id, request.query, request.top_k, request.max_chars, request.include_pending
+                request.project_id,
+                request.query,
+                request.top_k,
+                request.max_chars,
+                request.include_pending,
+                request.include_code,
             )
             current.set_attribute(names.HITS, len(recalled.hits))
             return convert.recalled_to_proto(recalled)
@@ -100,7 +105,11 @@ class MemoryServicer(GeneratedServicer):
         with span(names.INDEX_SPAN, attributes) as current:
             try:
                 indexed = await self._memory.index(
-                    request.project_id, request.commit, request.git_address, request.rebuild
+                    request.project_id,
+                    request.commit,
+                    request.git_address,
+                    request.rebuild,
+                    request.include_code,
                 )
                 current.set_attribute(names.CHUNKS, indexed.chunks)
                 index = convert.indexed_to_proto(request.request_id, indexed)

@@ -162,13 +162,16 @@ def event_to_proto(event: Event) -> run_pb2.Event:
     )
 
 
-def record_of(run: Run, plan: plan_pb2.Plan, paths: dict[str, list[str]]) -> memory_pb2.RunRecord:
+def record_of(
+    run: Run, plan: plan_pb2.Plan, paths: dict[str, list[str]], tree: str
+) -> memory_pb2.RunRecord:
     """What memory keeps of an ended run.
 
     Args:
         run: with all its phases.
         plan: what it executed.
         paths: for each landed phase, the paths that its commit changed.
+        tree: of its head; empty where nothing landed.
     """
     planned = {phase.phase_id: phase for phase in plan.phases}
     return memory_pb2.RunRecord(
@@ -183,6 +186,7 @@ def record_of(run: Run, plan: plan_pb2.Plan, paths: dict[str, list[str]]) -> mem
             _phase_record(phase, planned[phase.phase_id], paths.get(phase.phase_id, []))
             for phase in sorted(run.phases, key=lambda phase: phase.position)
         ],
+        tree=tree,
     )
 
 

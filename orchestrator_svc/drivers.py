@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from autopack.api.memory.v1 import memory_service_pb2
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import AutopackError, FailedPrecondition, Reason
+from autopack.errors import AutopackError, Reason
 from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import phase_from_proto
 from autopack.policy.narrowing import phase_budget
@@ -30,6 +30,8 @@ from orchestrator_svc.storage.runs import Line, RunStore
 from orchestrator_svc.tracing import RunTrace
 from orchestrator_svc.work import Work
 
+CHANGED_BY_OTHERS = frozenset({"FENCED", "STATE_CHANGED"})
+"""Why a driver stops without a word: others drive the run, or it has ended."""
 log = logging.getLogger(__name__)
 
 
@@ -133,7 +135,6 @@ class Drivers:
                     run_id,
                     run.project_id,
                     self.services,
-                    self.rows,
                     self.git_address,
                     stopping=lambda: self._stopping,
                 ),
@@ -145,10 +146,10 @@ class Drivers:
             flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
             line = await flow.drive()
             await self._finish(steps, line, message)
-        except FailedPrecondition as error:
-            # Somebody else changed the run: they drive it, or it has ended.
-            log.info("driving of %s ended: %s", run_id, error)
         except AutopackError as error:
+            if error.reasons[0].code in CHANGED_BY_OTHERS:
+                log.info("driving of %s ended: %s", run_id, error)
+                return
             log.warning("run %s was halted: %s", run_id, error)
             await self.rows.release(run_id, fence, error.reasons)
         except Exception as error:
@@ -224,8 +225,10 @@ class Drivers:
     async def remember(self, run: Run, plan: plan_pb2.Plan, project: Project) -> None:
         """Gives memory the record of an ended run; tidy gives it again, so a failure loses nothing."""
         paths = await asyncio.to_thread(_paths, run, project)
+        landed = run.head != run.base
+        tree = await asyncio.to_thread(project.store.commit_tree, run.head) if landed else ""
         request = memory_service_pb2.RecordRunRequest(
-            request_id=f"{run.run_id}/record", record=convert.record_of(run, plan, paths)
+            request_id=f"{run.run_id}/record", record=convert.record_of(run, plan, paths, tree)
         )
         try:
             await call(self.services.memory.RecordRun(request))

@@ -3,30 +3,20 @@
 from collections.abc import Callable, Sequence
 
 from autopack.errors import InvalidInput, Reason
-from autopack.ledger.document import Ledger, empty, parse, render
+from autopack.ledger.derived import CHANGELOG_PATH, DERIVED_PATHS, HUB_PATH, README_PATH, render_derived
+from autopack.ledger.document import Ledger, empty
 from autopack.ledger.entry import LEDGERS, Kind
-from autopack.ledger.hub import HUB_PATH, render_hub
+from autopack.ledger.files import parse_files, render_files
 
-LEDGER_PATHS = frozenset({HUB_PATH, *(ledger.path for ledger in LEDGERS.values())})
-"""All that a change of category ledger may touch."""
+LEDGER_PATHS = frozenset({HUB_PATH, CHANGELOG_PATH, *(ledger.path for ledger in LEDGERS.values())})
+"""What tidy alone writes, beside the files of past years and the README's summary."""
 
 _MEND = "add only to the end of the base's ledger; a correction is a new entry with a Supersedes field"
 
 
-def check_append_only(kind: Kind, old_text: str | None, new_text: str) -> tuple[Reason, ...]:
-    """Why the new version of a ledger is more than an addition to the old one; nothing where it is none.
-
-    `old_text` None: there was no ledger, so whatever is well formed adds to it. An old version that is itself
-    broken is no ground to accept anything: its own reasons are the answer.
-    """
-    path = LEDGERS[kind].path
-    try:
-        new = parse(kind, new_text)
-        old = None if old_text is None else parse(kind, old_text)
-    except InvalidInput as error:
-        return error.reasons
-    if old is None:
-        return ()
+def check_append_only(old: Ledger, new: Ledger) -> tuple[Reason, ...]:
+    """Why the new version of a ledger is more than an addition to the old one; nothing where it is none."""
+    path = LEDGERS[old.kind].path
     if new.preamble != old.preamble:
         return (Reason("LEDGER_NOT_APPEND_ONLY", "the text above the index was changed", _MEND, path),)
     if new.entries[: len(old.entries)] != old.entries:
@@ -67,7 +57,24 @@ def check_ledger_change(
     The readers give a file's contents at base and head, None where it is absent. That a changed path is an
     ordinary file (no link, not executable) is the caller's to check: contents do not tell.
     """
-    reasons = [
+    reasons: list[Reason] = []
+    ledgers: dict[Kind, Ledger] = {}
+    files: set[str] = set(DERIVED_PATHS)
+    for kind, about in LEDGERS.items():
+        try:
+            old = None if read_old(about.path) is None else parse_files(kind, _text(read_old))
+            new = None if read_new(about.path) is None else parse_files(kind, _text(read_new))
+        except InvalidInput as error:
+            reasons += error.reasons
+            files.add(about.path)
+            continue
+        if new is None and old is not None:
+            reasons.append(Reason("LEDGER_REMOVED", "the ledger is gone", _MEND, about.path))
+        ledgers[kind] = new or empty(kind)
+        files |= render_files(ledgers[kind]).keys()
+        if new is not None:
+            reasons += check_append_only(old or empty(kind), new)
+    reasons += [
         Reason(
             "LEDGER_PATH_NOT_ALLOWED",
             f"a change of category ledger touches {path!r}",
@@ -75,50 +82,46 @@ def check_ledger_change(
             path,
         )
         for path in changed_paths
-        if path not in LEDGER_PATHS
+        if path not in files
     ]
-    ledgers: dict[Kind, Ledger] = {}
-    for kind, about in LEDGERS.items():
-        try:
-            old, new = _text(read_old, about.path), _text(read_new, about.path)
-        except InvalidInput as error:
-            reasons += error.reasons
-            continue
-        if new is None:
-            if old is not None:
-                reasons.append(Reason("LEDGER_REMOVED", "the ledger is gone", _MEND, about.path))
-            ledgers[kind] = empty(kind)
-            continue
-        if broken := check_append_only(kind, render(empty(kind)) if old is None else old, new):
-            reasons += broken
-        else:
-            ledgers[kind] = parse(kind, new)
-    if not reasons:
-        try:
-            reasons += _check_hub(_text(read_old, HUB_PATH), _text(read_new, HUB_PATH), ledgers)
-        except InvalidInput as error:
-            reasons += error.reasons
-    return tuple(reasons)
+    return tuple(reasons) or _check_derived(read_old, read_new, ledgers, changed_paths)
 
 
-def _check_hub(old: str | None, new: str | None, ledgers: dict[Kind, Ledger]) -> tuple[Reason, ...]:
-    if new == render_hub(old, ledgers):
-        return ()
-    return (
+def _check_derived(
+    read_old: Callable[[str], bytes | None],
+    read_new: Callable[[str], bytes | None],
+    ledgers: dict[Kind, Ledger],
+    changed_paths: Sequence[str],
+) -> tuple[Reason, ...]:
+    """What is generated is the base's, brought up to the ledgers; around its block nothing may change."""
+    try:
+        new = {path: _text(read_new)(path) for path in DERIVED_PATHS}
+        wanted: dict[str, str | None] = {README_PATH: _text(read_old)(README_PATH)}
+        wanted |= render_derived(_text(read_old), ledgers)
+    except InvalidInput as error:
+        return error.reasons
+    return tuple(
         Reason(
             "LEDGER_INDEX_STALE",
-            "it is not the base's index with the table brought up to the ledgers",
+            "it is not the base's file with its generated block brought up to the ledgers",
             "let autopack tidy write it",
-            HUB_PATH,
-        ),
+            path,
+        )
+        for path, text in wanted.items()
+        # A README may lag behind only where this change has nothing to do with it.
+        if new[path] != text and (path != README_PATH or path in changed_paths)
     )
 
 
-def _text(read: Callable[[str], bytes | None], path: str) -> str | None:
-    data = read(path)
-    try:
-        return None if data is None else data.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            Reason("LEDGER_NOT_UTF8", f"byte {error.start} is not UTF-8", "save the file as UTF-8", path)
-        ) from error
+def _text(read: Callable[[str], bytes | None]) -> Callable[[str], str | None]:
+    """The reader, of text. What it gives raises InvalidInput LEDGER_NOT_UTF8."""
+
+    def decoded(path: str) -> str | None:
+        data = read(path)
+        try:
+            return None if data is None else data.decode()
+        except UnicodeDecodeError as error:
+            said, fix = f"byte {error.start} is not UTF-8", "save the file as UTF-8"
+            raise InvalidInput(Reason("LEDGER_NOT_UTF8", said, fix, path)) from error
+
+    return decoded

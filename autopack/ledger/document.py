@@ -11,12 +11,11 @@ from datetime import date
 from itertools import pairwise
 
 from autopack.errors import InvalidInput, Reason
-from autopack.ledger.entry import LEDGERS, Content, Entry, Kind, format_id, make_content
+from autopack.ledger.entry import LEDGERS, Content, Entry, Kind, format_id, is_canonical, make_content
+from autopack.ledger.table import render_index, split
 
 INDEX_START = "<!-- AUTOPACK_INDEX_START -->"
 INDEX_END = "<!-- AUTOPACK_INDEX_END -->"
-CELL_LIMIT = 72
-"""Characters of a cell in the index."""
 
 _BLOCK = re.compile(r'^(?:<a id="[^"\n]*"></a>\n\n)?## ', re.MULTILINE)
 _HEADING = re.compile(r"## ([A-Z]+)(?:-([0-9]{4,}))?: (.+)")
@@ -74,23 +73,25 @@ def append(ledger: Ledger, contents: Sequence[tuple[Content, date]], today: date
 
 
 def render(ledger: Ledger) -> str:
-    """The document's text."""
-    return "".join(
-        (
-            ledger.preamble,
-            f"{INDEX_START}\n{render_index(ledger.kind, ledger.entries)}{INDEX_END}\n\n",
-            *map(render_entry, ledger.entries),
-            *(draft.text for draft in ledger.drafts),
-        )
-    )
+    """The text of the ledger's main file: all of it, but for the years that have files of their own."""
+    years, current = split(ledger.entries)
+    index = render_index(ledger.kind, current, ledger.entries, years)
+    entries = "".join(map(render_entry, current))
+    return render_head(ledger.preamble, index) + entries + "".join(draft.text for draft in ledger.drafts)
 
 
-def render_entry(entry: Entry) -> str:
-    """One sealed entry's text, up to the next one."""
+def render_head(preamble: str, index: str) -> str:
+    """What is above a file's entries."""
+    return f"{preamble}{INDEX_START}\n{index}{INDEX_END}\n\n"
+
+
+def render_entry(entry: Entry, digest: str = "") -> str:
+    """One sealed entry's text, up to the next one; the digest is its own, where it is known."""
+    entry_id = entry.entry_id
     lines = [
-        f'<a id="{entry.entry_id.lower()}"></a>',
+        f'<a id="{entry_id.lower()}"></a>',
         "",
-        f"## {entry.entry_id}: {entry.content.title}",
+        f"## {entry_id}: {entry.content.title}",
         "",
         f"- **Date:** {entry.date.isoformat()}",
     ]
@@ -99,47 +100,17 @@ def render_entry(entry: Entry) -> str:
         lines += [f"- **{field.name}:** {first}", *(f"  {line}" if line else "" for line in rest)]
     lines += [
         "",
-        f"<!-- sealed: sha256 {entry.digest} after {entry.previous_digest or 'nothing'} -->",
+        f"<!-- sealed: sha256 {digest or entry.digest} after {entry.previous_digest or 'nothing'} -->",
         "",
         "",
     ]
     return "\n".join(lines)
 
 
-def render_index(kind: Kind, entries: Sequence[Entry]) -> str:
-    """The table of entries, newest first."""
-    columns = LEDGERS[kind].columns
-    superseded = superseded_by(entries)
-    headings = ["Date", "Entry", *columns, "Summary"]
-    rows = [headings, ["---"] * len(headings)]
-    for entry in reversed(entries):
-        successor = superseded.get(entry.entry_id)
-        rows.append(
-            [
-                entry.date.isoformat(),
-                f"[{entry.entry_id}](#{entry.entry_id.lower()})",
-                *(cell(entry.content.get(name).split("\n")[0]) for name in columns),
-                cell(entry.content.title)
-                + (f" (superseded by [{successor}](#{successor.lower()}))" if successor else ""),
-            ]
-        )
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def parse(kind: Kind, text: str, earlier: Sequence[Entry] = ()) -> Ledger:
+    """Reads a ledger's main file; what is no ledger yet becomes its preamble.
 
-
-def cell(text: str) -> str:
-    """Text cut to a short cell."""
-    if len(text) > CELL_LIMIT:
-        text = text[: CELL_LIMIT - 1].rstrip() + "…"
-    return text.replace("|", "\\|")
-
-
-def superseded_by(entries: Sequence[Entry]) -> dict[str, str]:
-    """For each superseded id the id of the latest entry that supersedes it."""
-    return {old: entry.entry_id for entry in entries for old in entry.content.supersedes}
-
-
-def parse(kind: Kind, text: str) -> Ledger:
-    """Reads a ledger; what is no ledger yet becomes its preamble.
+    `earlier` are the entries of past years that have files of their own.
 
     Raises InvalidInput with every reason: LEDGER_MALFORMED, LEDGER_INDEX_STALE, LEDGER_ID_INVALID,
     LEDGER_DIGEST_MISMATCH, LEDGER_CHAIN_BROKEN, LEDGER_SUPERSEDES_INVALID and those of `make_content`.
@@ -155,9 +126,10 @@ def parse(kind: Kind, text: str) -> Ledger:
     else:
         start = index.end()
         preamble = text[: index.start()]
-    reader = _Reader(kind, text, start)
-    entries, drafts = reader.blocks()
-    if index is not None and index[1] != render_index(kind, entries) and not reader.reasons:
+    reader = Reader(kind, LEDGERS[kind].path, text, start)
+    entries, drafts = reader.blocks(earlier)
+    years, current = split(entries)
+    if index is not None and not reader.reasons and index[1] != render_index(kind, current, entries, years):
         reader.refuse(
             "LEDGER_INDEX_STALE",
             "the index says other than the entries below it",
@@ -169,20 +141,28 @@ def parse(kind: Kind, text: str) -> Ledger:
     return Ledger(kind, preamble, entries, drafts)
 
 
-class _Reader:
-    """Reads the blocks of one document and collects what is wrong with them."""
+class Reader:
+    """Reads the blocks of one file and collects what is wrong with them."""
 
-    def __init__(self, kind: Kind, text: str, start: int) -> None:
+    def __init__(self, kind: Kind, path: str, text: str, start: int) -> None:
         self.kind = kind
+        self.path = path
         self.text = text
         self.start = start
         self.reasons: list[Reason] = []
+        self.canonical = False
+        """Whether all of it is in canonical form, as whatever was sealed is: that is faster to ask once."""
+        self.head = ""
+        """Digest of the last sealed entry."""
 
     def refuse(self, code: str, message: str, fix: str, position: int) -> None:
         line = self.text.count("\n", 0, position) + 1
-        self.reasons.append(Reason(code, message, fix, LEDGERS[self.kind].path, line))
+        self.reasons.append(Reason(code, message, fix, self.path, line))
 
-    def blocks(self) -> tuple[tuple[Entry, ...], tuple[Draft, ...]]:
+    def blocks(self, earlier: Sequence[Entry]) -> tuple[tuple[Entry, ...], tuple[Draft, ...]]:
+        """The earlier entries with those of the file, and its drafts."""
+        self.canonical = is_canonical(self.text)
+        self.head = earlier[-1].digest if earlier else ""
         starts = [match.start() for match in _BLOCK.finditer(self.text, self.start)]
         if self.text[self.start : starts[0] if starts else None].strip():
             self.refuse(
@@ -191,7 +171,7 @@ class _Reader:
                 f"begin an entry with ## {self.kind.value}: Title",
                 self.start,
             )
-        entries: list[Entry] = []
+        entries = list(earlier)
         drafts: list[Draft] = []
         for start, end in pairwise([*starts, len(self.text)]):
             self._block(start, end, entries, drafts)
@@ -228,7 +208,7 @@ class _Reader:
                     "LEDGER_MALFORMED", f"{written!r} is no date", "write it as 2026-01-31", heading_at
                 )
         try:
-            content = make_content(self.kind, found[3], values)
+            content = make_content(self.kind, found[3], values, self.canonical and seal is not None)
         except InvalidInput as error:
             for reason in error.reasons:
                 self.refuse(reason.code, reason.message, reason.fix, heading_at)
@@ -265,21 +245,22 @@ class _Reader:
                 "move the draft to the end",
                 heading_at,
             )
-        elif previous != (entries[-1].digest if entries else ""):
+        elif previous != self.head:
             self.refuse(
                 "LEDGER_CHAIN_BROKEN",
                 f"{entry.entry_id} does not follow the entry above it",
                 mend,
                 heading_at,
             )
-        elif entry.digest != seal[1]:
+        elif (digest := entry.digest) != seal[1]:
             self.refuse(
                 "LEDGER_DIGEST_MISMATCH", f"{entry.entry_id} is not what was sealed", mend, heading_at
             )
-        elif render_entry(entry) != block:
+        elif render_entry(entry, digest) != block:
             self.refuse(
                 "LEDGER_MALFORMED", f"{entry.entry_id} is not written as it was sealed", mend, heading_at
             )
+        self.head = seal[1]
         entries.append(entry)
 
     def _fields(self, lines: Sequence[str], position: int) -> tuple[dict[str, str], re.Match[str] | None]:
@@ -287,6 +268,10 @@ class _Reader:
         current: list[str] | None = None
         seal: re.Match[str] | None = None
         for line in lines:
+            if current is not None and seal is None and line.startswith("  "):
+                current.append(line[2:])
+                position += len(line) + 1
+                continue
             field = _FIELD.fullmatch(line.rstrip())
             if seal is not None and line.strip():
                 self.refuse("LEDGER_MALFORMED", "text below the seal", "begin a new entry for it", position)
@@ -295,7 +280,7 @@ class _Reader:
                     self.refuse("LEDGER_MALFORMED", f"{field[1]} is written twice", "join the two", position)
                 current = values.setdefault(field[1], [])
                 current.append(field[2].strip())
-            elif current is not None and (line.startswith("  ") or not line.strip()):
+            elif current is not None and not line.strip():
                 current.append(line[2:])
             elif (seal := _SEAL.fullmatch(line)) is None and line.strip():
                 self.refuse(
@@ -305,4 +290,4 @@ class _Reader:
                     position,
                 )
             position += len(line) + 1
-        return {name: "\n".join(parts) for name, parts in values.items()}, seal
+        return {name: "\n".join(parts).strip("\n") for name, parts in values.items()}, seal

@@ -53,7 +53,7 @@ LEDGERS: Mapping[Kind, LedgerFormat] = MappingProxyType(
             path="docs/BUILD_HISTORY.md",
             heading="Build history",
             purpose="What changed and how it was verified, one entry per run.",
-            fields=("What changed", "Verified", "Run", "Base", "Head", "Phases", "Files", SUPERSEDES),
+            fields=("What changed", "Verified", "Run", "Base", "Head", "Tree", "Phases", "Files", SUPERSEDES),
             required=frozenset({"What changed", "Verified"}),
             columns=("Phases", "Files"),
         ),
@@ -66,6 +66,7 @@ LEDGERS: Mapping[Kind, LedgerFormat] = MappingProxyType(
                 "Root cause",
                 "Fix",
                 "Verification",
+                "Signature",
                 "Run",
                 "Phase",
                 "Commit",
@@ -88,6 +89,7 @@ LEDGERS: Mapping[Kind, LedgerFormat] = MappingProxyType(
                 "Run",
                 "Phase",
                 "Commit",
+                "Verdict",
                 SUPERSEDES,
             ),
             required=frozenset({"Context", "Decision", "Alternatives", "Consequences"}),
@@ -95,6 +97,14 @@ LEDGERS: Mapping[Kind, LedgerFormat] = MappingProxyType(
         ),
     }
 )
+
+
+_LINE_END = re.compile(r"[^\S\n]\n")
+
+
+def is_canonical(text: str) -> bool:
+    """Whether lines taken from the text, stripped of their indent, are in canonical form already."""
+    return not _HIDDEN.search(text) and not _LINE_END.search(text)
 
 
 def canonical_text(text: str) -> str:
@@ -132,18 +142,22 @@ class Content:
     @property
     def supersedes(self) -> tuple[str, ...]:
         """Ids of the entries that this one corrects."""
-        return tuple(part.strip() for part in self.get(SUPERSEDES).split(",") if part.strip())
+        if not (said := self.get(SUPERSEDES)):
+            return ()
+        return tuple(part.strip() for part in said.split(",") if part.strip())
 
 
-def make_content(kind: Kind, title: str, fields: Mapping[str, str]) -> Content:
-    """Brings title and fields into canonical form and order.
+def make_content(kind: Kind, title: str, fields: Mapping[str, str], canonical: bool = False) -> Content:
+    """Brings title and fields into canonical form (unless they are known to be) and order.
 
     Raises InvalidInput with every reason: LEDGER_TITLE_INVALID, LEDGER_FIELD_UNKNOWN, LEDGER_FIELD_MISSING,
     LEDGER_SUPERSEDES_INVALID.
     """
     ledger = LEDGERS[kind]
-    title = canonical_line(title)
-    values = {name: canonical_text(value) for name, value in fields.items()}
+    values: Mapping[str, str] = fields
+    if not canonical:
+        title = canonical_line(title)
+        values = {name: canonical_text(value) for name, value in fields.items()}
     reasons = []
     if not 0 < len(title) <= TITLE_LIMIT:
         reasons.append(

@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
-from autopack.ledger.document import Ledger, superseded_by
+from autopack.ledger.document import Ledger
 from autopack.ledger.entry import LEDGERS, Content, Entry, Field, Kind
+from autopack.ledger.files import sources
+from autopack.ledger.table import superseded_by
 from memory_svc.domain.chunks import chunk
 from memory_svc.domain.records import PhaseRecord, PhaseState, RunRecord
 from memory_svc.domain.tidy import contents_of_run
@@ -22,9 +24,11 @@ FILE_TYPES: Mapping[Kind, str] = {
 }
 RUN_FILE_TYPE = "run"
 """Of what failed and is in no ledger."""
+CODE = "code"
+"""Kind of the passages that are the project's own files; all others tell what happened."""
 
 # Ids and digests say nothing to a reader of a passage, and would drown its words.
-_UNSPOKEN = frozenset({"Run", "Base", "Head", "Phases", "Commit", "Verdict"})
+_UNSPOKEN = frozenset({"Run", "Base", "Head", "Tree", "Phases", "Commit", "Verdict"})
 
 
 class Trust(StrEnum):
@@ -113,6 +117,8 @@ class Passage:
     create_time: datetime
     commit: str
     successor: str
+    kind: str = ""
+    """CODE, or empty."""
 
     @property
     def passage_id(self) -> str:
@@ -129,7 +135,10 @@ def documents_of_ledgers(ledgers: Mapping[Kind, Ledger]) -> tuple[Document, ...]
 
 def _entries(ledger: Ledger) -> list[Document]:
     successors = superseded_by(ledger.entries)
-    return [_entry(entry, _last(successors, entry.entry_id)) for entry in ledger.entries]
+    paths = sources(ledger)
+    return [
+        _entry(entry, _last(successors, entry.entry_id), paths[entry.entry_id]) for entry in ledger.entries
+    ]
 
 
 def _last(successors: Mapping[str, str], entry_id: str) -> str:
@@ -140,7 +149,7 @@ def _last(successors: Mapping[str, str], entry_id: str) -> str:
     return last
 
 
-def _entry(entry: Entry, successor: str) -> Document:
+def _entry(entry: Entry, successor: str, source: str) -> Document:
     kind = entry.content.kind
     return Document(
         file_type=FILE_TYPES[kind],
@@ -150,7 +159,7 @@ def _entry(entry: Entry, successor: str) -> Document:
         fields=entry.content.fields,
         create_time=_midnight(entry.date),
         trust=Trust.SUPERSEDED if successor else Trust.ACCEPTED,
-        source=LEDGERS[kind].path,
+        source=source,
         successor=successor,
         digest=entry.digest,
         previous_digest=entry.previous_digest,

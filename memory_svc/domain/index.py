@@ -35,11 +35,11 @@ class VectorIndex(Protocol):
     found, and durable, when the call returns.
     """
 
-    async def ids(self, project_id: str, trusts: Collection[Trust]) -> frozenset[str]:
-        """Ids of the project's passages."""
+    async def ids(self, project_id: str, trusts: Collection[Trust], code: bool = False) -> frozenset[str]:
+        """Ids of the project's passages that tell what happened, or of those that are its code."""
 
-    async def count(self, project_id: str, trusts: Collection[Trust]) -> int:
-        """Number of the project's passages."""
+    async def count(self, project_id: str, trusts: Collection[Trust], code: bool = True) -> int:
+        """Number of the project's passages, those of code included unless it says otherwise."""
 
     async def upsert(self, project_id: str, points: Sequence[Point]) -> None:
         """Adds points; one whose id is there takes its place."""
@@ -48,9 +48,19 @@ class VectorIndex(Protocol):
         """Removes passages; ids that are not there are ignored."""
 
     async def search(
-        self, project_id: str, vector: Sequence[float], text: str, trusts: Collection[Trust], limit: int
+        self,
+        project_id: str,
+        vector: Sequence[float],
+        text: str,
+        trusts: Collection[Trust],
+        limit: int,
+        code: bool = True,
     ) -> tuple[tuple[Passage, ...], tuple[Passage, ...]]:
-        """The passages nearest to the vector, and those that BM25 ranks best for the text; best first."""
+        """The passages nearest to the vector, and those that BM25 ranks best for the text; best first. Those
+        of code are included unless `code` says otherwise."""
+
+    async def optimize(self, project_id: str) -> None:
+        """Makes searches of many passages fast, where that is left to us."""
 
     async def drop(self, project_id: str) -> None:
         """Forgets the project."""

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from autopack.ledger.document import parse
-from autopack.ledger.entry import LEDGERS, Kind
+from autopack.ledger.entry import Kind
+from autopack.ledger.files import parse_files
 from memory_svc.domain.documents import (
     FILE_TYPES,
     TRUSTED,
@@ -21,10 +21,11 @@ from memory_svc.domain.recall import Hit, fuse, lift_successors, missing_success
 from memory_svc.domain.records import RunRecord
 from memory_svc.domain.redact import redact_record
 from memory_svc.domain.settings import MemorySettings
-from memory_svc.domain.store import DocumentStore, LedgerRepository, ListedDocument
+from memory_svc.domain.source_code import passages_of_code
+from memory_svc.domain.store import DocumentStore, LedgerRepository, ListedDocument, Snapshot
 from memory_svc.domain.tidy import recorded_runs
 
-CANDIDATES = 30
+CANDIDATES = 100
 """Passages taken from each ranking."""
 EMBEDDED_OF_QUERY = 500
 """Characters of a query that are embedded: what is asked stands first, and time grows with length. Its words
@@ -44,6 +45,9 @@ class Indexed:
     chunks: int
     added: int
     removed: int
+
+    def __add__(self, other: "Indexed") -> "Indexed":
+        return Indexed(self.chunks + other.chunks, self.added + other.added, self.removed + other.removed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +83,18 @@ class Memory:
         redacted = await asyncio.to_thread(redact_record, record)
         await self._store.save_record(redacted, request_id, request_digest)
 
-    async def index(self, project_id: str, commit: str, git_address: str, rebuild: bool) -> Indexed:
-        """Brings documents and index up to the ledgers at the commit.
+    async def index(
+        self, project_id: str, commit: str, git_address: str, rebuild: bool, include_code: bool
+    ) -> Indexed:
+        """Brings documents and index up to the ledgers at the commit, then to its code where that is wanted.
 
         Raises InvalidInput with the reasons why a ledger cannot be read.
         """
-        paths = [about.path for about in LEDGERS.values()]
-        texts = await self._repository.read(project_id, commit, git_address, paths)
+        snapshot = await self._repository.at(project_id, commit, git_address)
         records = await self._store.records(project_id)
 
         def derive() -> list[Document]:
-            ledgers = {kind: parse(kind, texts[about.path] or "") for kind, about in LEDGERS.items()}
+            ledgers = {kind: parse_files(kind, snapshot.read) for kind in Kind}
             tidied = recorded_runs(ledgers)
             documents = [*documents_of_ledgers(ledgers)]
             for record in records:
@@ -106,23 +111,33 @@ class Memory:
                 return Indexed(0, 0, 0)
             # Pending passages wait for someone to ask for them: most runs are tidied before that.
             await self._bring_up(project_id, PENDING, most=0)
-            return await self._bring_up(project_id, TRUSTED)
+            indexed = await self._bring_up(project_id, TRUSTED)
+            if include_code:
+                indexed += await self._bring_up_code(project_id, snapshot)
+            await self._index.optimize(project_id)
+            return indexed
 
     async def recall(
-        self, project_id: str, query: str, top_k: int, max_chars: int, include_pending: bool
+        self,
+        project_id: str,
+        query: str,
+        top_k: int,
+        max_chars: int,
+        include_pending: bool,
+        include_code: bool,
     ) -> Recalled:
         """Finds what is known, best first; 0 for a limit is the setting's. Where there is nothing to find, no
         model is loaded and no index opened."""
         state = await self._store.state(project_id)
         trusts = frozenset(Trust) if include_pending else TRUSTED
-        if not self._settings.retrieval or not trusts & state.trusts:
+        if not self._settings.retrieval or not (trusts & state.trusts or include_code):
             return Recalled(())
         if include_pending and self._settings.indexing:
             await self._index_pending(project_id, state.version)
-        if not await self._index.count(project_id, trusts):
+        if not await self._index.count(project_id, trusts, include_code):
             return Recalled((), state.commit)
         (vector,) = await self._embedder.embed([query[:EMBEDDED_OF_QUERY]])
-        hits = fuse(await self._index.search(project_id, vector, query, trusts, CANDIDATES))
+        hits = fuse(await self._index.search(project_id, vector, query, trusts, CANDIDATES, include_code))
         missing = missing_successors(hits)
         found = await self._first_passages(project_id, missing) if missing else {}
         hits = lift_successors(hits, found)
@@ -152,15 +167,23 @@ class Memory:
     async def _bring_up(self, project_id: str, trusts: Collection[Trust], most: int | None = None) -> Indexed:
         """Makes the index hold what the documents say; embeds at most so many passages, newest first."""
         documents = await self._store.documents(project_id, trusts)
+        limit = self._settings.chunk_max_chars
+        wanted = await asyncio.to_thread(
+            lambda: [passage for document in documents for passage in document.passages(limit)]
+        )
+        return await self._make_hold(project_id, wanted, await self._index.ids(project_id, trusts), most)
 
-        def cut() -> dict[str, Passage]:
-            limit = self._settings.chunk_max_chars
-            return {
-                passage.passage_id: passage for document in documents for passage in document.passages(limit)
-            }
+    async def _bring_up_code(self, project_id: str, snapshot: Snapshot) -> Indexed:
+        limit = self._settings.chunk_max_chars
+        wanted = await asyncio.to_thread(lambda: list(passages_of_code(snapshot.sources(), limit)))
+        present = await self._index.ids(project_id, TRUSTED, code=True)
+        return await self._make_hold(project_id, wanted, present, None)
 
-        wanted = await asyncio.to_thread(cut)
-        present = await self._index.ids(project_id, trusts)
+    async def _make_hold(
+        self, project_id: str, passages: Sequence[Passage], present: frozenset[str], most: int | None
+    ) -> Indexed:
+        """Replaces what is present by the passages, by difference."""
+        wanted = await asyncio.to_thread(lambda: {passage.passage_id: passage for passage in passages})
         gone = present - wanted.keys()
         if gone:
             await self._index.remove(project_id, gone)

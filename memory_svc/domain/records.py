@@ -74,6 +74,8 @@ class RunRecord:
     """Last landed commit; empty where none landed."""
     submit_time: datetime
     phases: tuple[PhaseRecord, ...]
+    tree: str = ""
+    """Of the head; what is left of it where a forge squashed the commits."""
 
     @property
     def landed(self) -> tuple[PhaseRecord, ...]:

@@ -1,6 +1,6 @@
 """The ports behind which records, documents and ledgers are kept."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -78,14 +78,29 @@ class Proposal:
     git_address: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file of the project itself."""
+
+    path: str
+    text: str
+
+
+class Snapshot(Protocol):
+    """The files of one commit; both methods block."""
+
+    def read(self, path: str) -> str | None:
+        """The file's text, None where there is no such file. Raises InvalidInput LEDGER_NOT_UTF8."""
+
+    def sources(self) -> Iterator[SourceFile]:
+        """Every file that is text of a size that a person would write, by path."""
+
+
 class LedgerRepository(Protocol):
     """The projects' ledgers at any commit."""
 
-    async def read(
-        self, project_id: str, commit: str, git_address: str, paths: Collection[str]
-    ) -> dict[str, str | None]:
-        """The files' texts at the commit, None where there is no such file. Raises InvalidInput where one
-        cannot be read, Unavailable where the repository cannot be reached."""
+    async def at(self, project_id: str, commit: str, git_address: str) -> Snapshot:
+        """The files of the commit. Raises Unavailable where the repository cannot be reached."""
 
     async def propose(self, proposal: Proposal) -> str:
         """Makes one commit of the change, gives it to the owner, and returns its id."""

@@ -59,6 +59,7 @@ def _build(record: RunRecord) -> Content:
             "Run": record.run_id,
             "Base": code(record.base),
             "Head": code(record.head),
+            **({"Tree": code(record.tree)} if record.tree else {}),
             "Phases": listing(count, [_outcome(phase) for phase in record.phases], keep=True),
             "Files": listing(f"{len(paths)} files", [code(path) for path in paths], keep=True),
         },

@@ -1,16 +1,17 @@
 """Renders the entries of merged runs into the ledgers and proposes them as one commit."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autopack.errors import NotFound, Reason
-from autopack.ledger.document import Ledger, parse, render
-from autopack.ledger.entry import LEDGERS, Entry, Kind
-from autopack.ledger.hub import HUB_PATH, render_hub
+from autopack.ledger.derived import render_derived
+from autopack.ledger.document import Ledger
+from autopack.ledger.entry import Entry, Kind
+from autopack.ledger.files import parse_files, render_files
 from memory_svc.domain.records import RunRecord
-from memory_svc.domain.store import DocumentStore, LedgerRepository, Proposal
+from memory_svc.domain.store import DocumentStore, LedgerRepository, Proposal, Snapshot
 from memory_svc.domain.tidy import recorded_runs, tidy
 
 
@@ -47,11 +48,8 @@ class Tidying:
     async def tidy(self, order: TidyOrder) -> Tidied:
         """Raises NotFound `RUN_RECORD_NOT_FOUND`, and InvalidInput with the reasons why a ledger of the base
         cannot be added to."""
-        paths = [HUB_PATH, *(about.path for about in LEDGERS.values())]
-        texts = await self._repository.read(order.project_id, order.base, order.git_address, paths)
-        old = await asyncio.to_thread(
-            lambda: {kind: parse(kind, texts[about.path] or "") for kind, about in LEDGERS.items()}
-        )
+        base = await self._repository.at(order.project_id, order.base, order.git_address)
+        old = await asyncio.to_thread(lambda: {kind: parse_files(kind, base.read) for kind in Kind})
         records = await self._records(order, old)
         # The commit is the same however often it is made, but for drafts when no run is new.
         time = max((record.submit_time for record in records), default=self._now())
@@ -59,13 +57,12 @@ class Tidying:
         entries = tuple(entry for kind in Kind for entry in new[kind].entries[len(old[kind].entries) :])
         if not entries:
             return Tidied()
-        files = {about.path: render(new[kind]) for kind, about in LEDGERS.items()}
-        files[HUB_PATH] = render_hub(texts[HUB_PATH], new)
+        files = await asyncio.to_thread(_changed_files, base, new)
         commit = await self._repository.propose(
             Proposal(
                 project_id=order.project_id,
                 base=order.base,
-                files={path: text.encode() for path, text in files.items() if text != texts[path]},
+                files=files,
                 message=_message(entries),
                 time=time,
                 request_id=order.request_id,
@@ -92,6 +89,13 @@ class Tidying:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _changed_files(base: Snapshot, ledgers: Mapping[Kind, Ledger]) -> dict[str, bytes]:
+    files = render_derived(base.read, ledgers)
+    for ledger in ledgers.values():
+        files |= render_files(ledger)
+    return {path: text.encode() for path, text in files.items() if text != base.read(path)}
 
 
 def _message(entries: Sequence[Entry]) -> str:

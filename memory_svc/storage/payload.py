@@ -10,6 +10,7 @@ from memory_svc.domain.documents import Passage, Trust
 DENSE = "dense"
 LEXICAL = "bm25"
 TRUST = "trust"
+KIND = "kind"
 
 
 def collection_name(project_id: str, model: str) -> str:

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from autopack.errors import Reason, Unavailable
-from memory_svc.domain.documents import Passage, Trust
+from memory_svc.domain.documents import CODE, Passage, Trust
 from memory_svc.domain.index import Point
 from memory_svc.storage.bm25 import encoder
-from memory_svc.storage.payload import DENSE, LEXICAL, TRUST, collection_name, to_passage, to_payload
+from memory_svc.storage.payload import DENSE, KIND, LEXICAL, TRUST, collection_name, to_passage, to_payload
 
 if TYPE_CHECKING:
     from qdrant_client import AsyncQdrantClient
@@ -30,27 +30,29 @@ class QdrantIndex:
         self._client: AsyncQdrantClient | None = None
         self._connecting = asyncio.Lock()
 
-    async def ids(self, project_id: str, trusts: Collection[Trust]) -> frozenset[str]:
+    async def ids(self, project_id: str, trusts: Collection[Trust], code: bool = False) -> frozenset[str]:
         found: set[str] = set()
         offset: Any = None
+        filter_ = _filter(trusts, code)
         async with self._requests() as client:
             name = self._name(project_id)
             if not await client.collection_exists(name):
                 return frozenset()
             while True:
                 page, offset = await client.scroll(
-                    name, scroll_filter=_filter(trusts), limit=PAGE, offset=offset, with_payload=False
+                    name, scroll_filter=filter_, limit=PAGE, offset=offset, with_payload=False
                 )
                 found.update(str(record.id) for record in page)
                 if offset is None:
                     return frozenset(found)
 
-    async def count(self, project_id: str, trusts: Collection[Trust]) -> int:
+    async def count(self, project_id: str, trusts: Collection[Trust], code: bool = True) -> int:
         async with self._requests() as client:
             name = self._name(project_id)
             if not await client.collection_exists(name):
                 return 0
-            return (await client.count(name, count_filter=_filter(trusts), exact=True)).count
+            filter_ = _filter(trusts, None if code else False)
+            return (await client.count(name, count_filter=filter_, exact=True)).count
 
     async def upsert(self, project_id: str, points: Sequence[Point]) -> None:
         if not points:
@@ -82,11 +84,18 @@ class QdrantIndex:
                 await client.delete(name, models.PointIdsList(points=sorted(ids)), wait=True)
 
     async def search(
-        self, project_id: str, vector: Sequence[float], text: str, trusts: Collection[Trust], limit: int
+        self,
+        project_id: str,
+        vector: Sequence[float],
+        text: str,
+        trusts: Collection[Trust],
+        limit: int,
+        code: bool = True,
     ) -> tuple[tuple[Passage, ...], tuple[Passage, ...]]:
         from qdrant_client import models
 
         weights = encoder().embed_query(text)
+        filter_ = _filter(trusts, None if code else False)
         queries: list[tuple[str, Any]] = [
             (DENSE, list(vector)),
             (LEXICAL, models.SparseVector(indices=weights.indices, values=weights.values)),
@@ -99,7 +108,7 @@ class QdrantIndex:
                 name,
                 [
                     models.QueryRequest(
-                        query=query, using=using, filter=_filter(trusts), limit=limit, with_payload=True
+                        query=query, using=using, filter=filter_, limit=limit, with_payload=True
                     )
                     for using, query in queries
                 ],
@@ -107,6 +116,9 @@ class QdrantIndex:
         return tuple(to_passage(found.payload) for found in near.points), tuple(
             to_passage(found.payload) for found in lexical.points
         )
+
+    async def optimize(self, project_id: str) -> None:
+        """The server does so by itself."""
 
     async def drop(self, project_id: str) -> None:
         async with self._requests() as client:
@@ -135,7 +147,8 @@ class QdrantIndex:
             vectors_config={DENSE: models.VectorParams(size=size, distance=models.Distance.COSINE)},
             sparse_vectors_config={LEXICAL: models.SparseVectorParams(modifier=models.Modifier.IDF)},
         )
-        await client.create_payload_index(name, TRUST, models.PayloadSchemaType.KEYWORD, wait=True)
+        for field in (TRUST, KIND):
+            await client.create_payload_index(name, field, models.PayloadSchemaType.KEYWORD, wait=True)
 
     @asynccontextmanager
     async def _requests(self) -> "AsyncIterator[AsyncQdrantClient]":
@@ -179,8 +192,15 @@ def _document_weights(text: str) -> Any:
     return models.SparseVector(indices=weights.indices, values=weights.values)
 
 
-def _filter(trusts: Collection[Trust]) -> "Filter":
+def _filter(trusts: Collection[Trust], code: bool | None) -> "Filter":
+    """Passages of these trusts; only those that are code, or are not; None for both."""
     from qdrant_client import models
 
     values = sorted(trust.value for trust in trusts)
-    return models.Filter(must=[models.FieldCondition(key=TRUST, match=models.MatchAny(any=values))])
+    trusted = models.FieldCondition(key=TRUST, match=models.MatchAny(any=values))
+    is_code = models.FieldCondition(key=KIND, match=models.MatchValue(value=CODE))
+    if code is None:
+        return models.Filter(must=[trusted])
+    if code:
+        return models.Filter(must=[trusted, is_code])
+    return models.Filter(must=[trusted], must_not=[is_code])

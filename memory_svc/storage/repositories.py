@@ -1,19 +1,23 @@
 """The projects' ledgers in git: got from the repository's owner, and given back as one commit."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from autopack.errors import InvalidInput, Reason
 from autopack.gitstore.copies import Copies
+from autopack.gitstore.objects import EXECUTABLE, REGULAR
 from autopack.gitstore.records import Signature
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.write_path import Edit, apply_edits
-from autopack.policy.paths import LEDGER_RULES
+from autopack.policy.paths import ledger_rules
 from autopack.rpc.tls import TlsSettings
-from memory_svc.domain.store import Proposal
+from memory_svc.domain.store import Proposal, SourceFile
 
 AUTHOR = ("Autopack", "autopack@localhost")
+SOURCE_BYTES = 200_000
+"""Of one file that is indexed as code."""
 
 
 class GitLedgers:
@@ -22,11 +26,9 @@ class GitLedgers:
     def __init__(self, directory: Path, tls: TlsSettings | None = None) -> None:
         self._copies = Copies(directory, tls)
 
-    async def read(
-        self, project_id: str, commit: str, git_address: str, paths: Collection[str]
-    ) -> dict[str, str | None]:
+    async def at(self, project_id: str, commit: str, git_address: str) -> "GitSnapshot":
         store = await self._copies.with_commits(project_id, git_address, commit)
-        return await asyncio.to_thread(lambda: {path: _text(store, commit, path) for path in paths})
+        return GitSnapshot(store, commit)
 
     async def propose(self, proposal: Proposal) -> str:
         store = await self._copies.store(proposal.project_id)
@@ -34,7 +36,7 @@ class GitLedgers:
         def make() -> str:
             edits = [Edit(path, contents, executable=False) for path, contents in proposal.files.items()]
             return store.commit(
-                tree=apply_edits(store, proposal.base, edits, LEDGER_RULES),
+                tree=apply_edits(store, proposal.base, edits, ledger_rules(proposal.files)),
                 parents=[proposal.base],
                 message=proposal.message,
                 author=Signature(*AUTHOR, int(proposal.time.timestamp())),
@@ -56,11 +58,29 @@ class GitLedgers:
         await self._copies.close()
 
 
-def _text(store: GitStore, commit: str, path: str) -> str | None:
-    data = store.read(commit, path)
-    try:
-        return None if data is None else data.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            Reason("LEDGER_NOT_UTF8", f"byte {error.start} is not UTF-8", "save the file as UTF-8", path)
-        ) from error
+@dataclass(frozen=True, slots=True)
+class GitSnapshot:
+    """The Snapshot of a commit in a store."""
+
+    store: GitStore
+    commit: str
+
+    def read(self, path: str) -> str | None:
+        data = self.store.read(self.commit, path)
+        try:
+            return None if data is None else data.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidInput(
+                Reason("LEDGER_NOT_UTF8", f"byte {error.start} is not UTF-8", "save the file as UTF-8", path)
+            ) from error
+
+    def sources(self) -> Iterator[SourceFile]:
+        for entry in self.store.entries(self.commit):
+            if entry.mode not in (REGULAR, EXECUTABLE):
+                continue
+            try:
+                text = self.store.read_blob(entry.oid, SOURCE_BYTES).decode()
+            except (InvalidInput, UnicodeDecodeError):
+                continue  # too large, or no text: nobody wrote it by hand
+            if "\0" not in text:
+                yield SourceFile(entry.path, text)

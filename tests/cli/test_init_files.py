@@ -16,6 +16,7 @@ WRITTEN = {
     "docs/DEBUG_LOG.md",
     "docs/ARCHITECTURE_DECISIONS.md",
     "docs/INDEX.md",
+    "docs/CHANGELOG.md",
     ".github/workflows/autopack.yml",
 }
 

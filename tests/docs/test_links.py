@@ -7,7 +7,7 @@ import pytest
 
 from autopack.ledger.document import parse
 from autopack.ledger.entry import LEDGERS
-from autopack.ledger.hub import HUB_PATH, render_hub
+from autopack.ledger.derived import HUB_PATH, render_hub
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

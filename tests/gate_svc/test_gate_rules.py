@@ -6,7 +6,7 @@ from autopack.api.auditor.v1 import audit_pb2
 from autopack.api.plan.v1 import plan_pb2
 from autopack.ledger.document import empty, render
 from autopack.ledger.entry import LEDGERS, Kind
-from autopack.ledger.hub import HUB_PATH, render_hub
+from autopack.ledger.derived import HUB_PATH, render_derived
 from autopack.testing.repositories import Files
 from tests.gate_svc.gate_bench import (
     ACCEPT,
@@ -312,7 +312,7 @@ async def test_a_ledger_may_grow_without_checks_and_by_its_own_category_only(ben
     base: Files = {"autopack.yaml": b"version: 1\n"}
     head: dict[str, bytes] = {
         "autopack.yaml": b"version: 1\n",
-        HUB_PATH: render_hub(None, ledgers).encode(),
+        **{path: text.encode() for path, text in render_derived(lambda _: None, ledgers).items()},
         **{LEDGERS[kind].path: render(ledgers[kind]).encode() for kind in Kind},
     }
     assert (await bench.judge(base, head, category="ledger")).decision == ACCEPT

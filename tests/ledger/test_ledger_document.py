@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.errors import InvalidInput, Reason
-from autopack.ledger.document import CELL_LIMIT, Ledger, append, empty, parse, render, render_index
+from autopack.ledger.document import Ledger, append, empty, parse, render
 from autopack.ledger.entry import (
     LEDGERS,
     SUPERSEDES,
@@ -18,6 +18,7 @@ from autopack.ledger.entry import (
     canonical_text,
     make_content,
 )
+from autopack.ledger.table import CELL_LIMIT, render_index
 
 DAY = date(2026, 1, 31)
 

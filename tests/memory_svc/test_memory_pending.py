@@ -1,7 +1,7 @@
 """Pending passages are embedded bit by bit as they are asked for, and nobody waits for an indexing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from memory_svc.__main__ import MIGRATIONS
 from memory_svc.domain.documents import Trust
 from memory_svc.domain.memory import EMBEDDED_IN_RECALL, Memory
 from memory_svc.domain.settings import MemorySettings
-from memory_svc.domain.store import Proposal
+from memory_svc.domain.store import Proposal, Snapshot, SourceFile
 from memory_svc.domain.tidy import tidy
 from memory_svc.storage.documents import SqlDocuments
 from memory_svc.storage.edge import EdgeIndex
@@ -55,10 +55,14 @@ class OneLedger:
     def __init__(self, files: dict[str, str]) -> None:
         self.files = files
 
-    async def read(
-        self, project_id: str, commit: str, git_address: str, paths: Collection[str]
-    ) -> dict[str, str | None]:
-        return {path: self.files.get(path) for path in paths}
+    async def at(self, project_id: str, commit: str, git_address: str) -> Snapshot:
+        return self
+
+    def read(self, path: str) -> str | None:
+        return self.files.get(path)
+
+    def sources(self) -> Iterator[SourceFile]:
+        return iter(())
 
     async def propose(self, proposal: Proposal) -> str:
         raise NotImplementedError
@@ -102,7 +106,7 @@ async def test_one_recall_embeds_a_part_and_the_next_goes_on(
     await record_failures(memory, EMBEDDED_IN_RECALL + 10)
     counts = []
     for _ in range(3):
-        await memory.recall(PROJECT, "ZeroDivisionError", 3, 4000, include_pending=True)
+        await memory.recall(PROJECT, "ZeroDivisionError", 3, 4000, include_pending=True, include_code=False)
         counts.append(await index.count(PROJECT, {Trust.FAILED}))
 
     assert counts == [EMBEDDED_IN_RECALL, EMBEDDED_IN_RECALL + 10, EMBEDDED_IN_RECALL + 10]
@@ -111,14 +115,14 @@ async def test_one_recall_embeds_a_part_and_the_next_goes_on(
 
 async def test_a_recall_does_not_wait_for_an_indexing(memory: Memory, embedder: SlowEmbedder) -> None:
     await record_failures(memory, 1)
-    await memory.recall(PROJECT, "ZeroDivisionError", 3, 4000, include_pending=True)
+    await memory.recall(PROJECT, "ZeroDivisionError", 3, 4000, include_pending=True, include_code=False)
     await record_failures(memory, 3)
     embedder.let.clear()
     embedder.begun.clear()
-    indexing = asyncio.create_task(memory.index(PROJECT, "c" * 40, "", rebuild=False))
+    indexing = asyncio.create_task(memory.index(PROJECT, "c" * 40, "", rebuild=False, include_code=False))
     await embedder.begun.wait()
 
-    recalling = asyncio.create_task(memory.recall(PROJECT, "ZeroDivisionError", 3, 4000, True))
+    recalling = asyncio.create_task(memory.recall(PROJECT, "ZeroDivisionError", 3, 4000, True, False))
     embedder.begun.clear()
     await embedder.begun.wait()
     assert not indexing.done()
@@ -131,6 +135,6 @@ async def test_a_recall_does_not_wait_for_an_indexing(memory: Memory, embedder: 
 async def test_indexing_embeds_nothing_that_is_pending(memory: Memory, embedder: SlowEmbedder) -> None:
     await record_failures(memory, 5)
 
-    indexed = await memory.index(PROJECT, "c" * 40, "", rebuild=False)
+    indexed = await memory.index(PROJECT, "c" * 40, "", rebuild=False, include_code=False)
 
     assert (indexed.chunks, len(embedder.texts)) == (1, 1)

@@ -25,7 +25,7 @@ WORK_STATE_SUCCEEDED: WorkState
 WORK_STATE_FAILED: WorkState
 
 class RunRecord(_message.Message):
-    __slots__ = ("run_id", "project_id", "plan_name", "state", "base", "head", "submit_time", "phases")
+    __slots__ = ("run_id", "project_id", "plan_name", "state", "base", "head", "submit_time", "phases", "tree")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class RunRecord(_message.Message):
     HEAD_FIELD_NUMBER: _ClassVar[int]
     SUBMIT_TIME_FIELD_NUMBER: _ClassVar[int]
     PHASES_FIELD_NUMBER: _ClassVar[int]
+    TREE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     project_id: str
     plan_name: str
@@ -42,7 +43,8 @@ class RunRecord(_message.Message):
     head: str
     submit_time: _timestamp_pb2.Timestamp
     phases: _containers.RepeatedCompositeFieldContainer[PhaseRecord]
-    def __init__(self, run_id: _Optional[str] = ..., project_id: _Optional[str] = ..., plan_name: _Optional[str] = ..., state: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., submit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., phases: _Optional[_Iterable[_Union[PhaseRecord, _Mapping]]] = ...) -> None: ...
+    tree: str
+    def __init__(self, run_id: _Optional[str] = ..., project_id: _Optional[str] = ..., plan_name: _Optional[str] = ..., state: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., submit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., phases: _Optional[_Iterable[_Union[PhaseRecord, _Mapping]]] = ..., tree: _Optional[str] = ...) -> None: ...
 
 class PhaseRecord(_message.Message):
     __slots__ = ("phase_id", "goal", "category", "state", "commit", "decision_digest", "paths", "checks", "attempts")

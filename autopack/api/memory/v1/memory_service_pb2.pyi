@@ -56,18 +56,20 @@ class WaitTidyResponse(_message.Message):
     def __init__(self, tidy: _Optional[_Union[_memory_pb2.Tidy, _Mapping]] = ...) -> None: ...
 
 class StartIndexRequest(_message.Message):
-    __slots__ = ("request_id", "project_id", "commit", "rebuild", "git_address")
+    __slots__ = ("request_id", "project_id", "commit", "rebuild", "git_address", "include_code")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     REBUILD_FIELD_NUMBER: _ClassVar[int]
     GIT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_CODE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     project_id: str
     commit: str
     rebuild: bool
     git_address: str
-    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., commit: _Optional[str] = ..., rebuild: _Optional[bool] = ..., git_address: _Optional[str] = ...) -> None: ...
+    include_code: bool
+    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., commit: _Optional[str] = ..., rebuild: _Optional[bool] = ..., git_address: _Optional[str] = ..., include_code: _Optional[bool] = ...) -> None: ...
 
 class StartIndexResponse(_message.Message):
     __slots__ = ("index",)
@@ -88,18 +90,20 @@ class WaitIndexResponse(_message.Message):
     def __init__(self, index: _Optional[_Union[_memory_pb2.Index, _Mapping]] = ...) -> None: ...
 
 class RecallRequest(_message.Message):
-    __slots__ = ("project_id", "query", "top_k", "max_chars", "include_pending")
+    __slots__ = ("project_id", "query", "top_k", "max_chars", "include_pending", "include_code")
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     TOP_K_FIELD_NUMBER: _ClassVar[int]
     MAX_CHARS_FIELD_NUMBER: _ClassVar[int]
     INCLUDE_PENDING_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_CODE_FIELD_NUMBER: _ClassVar[int]
     project_id: str
     query: str
     top_k: int
     max_chars: int
     include_pending: bool
-    def __init__(self, project_id: _Optional[str] = ..., query: _Optional[str] = ..., top_k: _Optional[int] = ..., max_chars: _Optional[int] = ..., include_pending: _Optional[bool] = ...) -> None: ...
+    include_code: bool
+    def __init__(self, project_id: _Optional[str] = ..., query: _Optional[str] = ..., top_k: _Optional[int] = ..., max_chars: _Optional[int] = ..., include_pending: _Optional[bool] = ..., include_code: _Optional[bool] = ...) -> None: ...
 
 class RecallResponse(_message.Message):
     __slots__ = ("hits",)
