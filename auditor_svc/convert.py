@@ -43,6 +43,14 @@ def request_from_proto(message: StartAuditRequest) -> AuditRequest:
     )
 
 
+def identity(message: StartAuditRequest) -> bytes:
+    """What makes it the same request: another orchestrator, or a restarted one, has another address."""
+    same = StartAuditRequest()
+    same.CopyFrom(message)
+    same.ClearField("git_address")
+    return same.SerializeToString(deterministic=True)
+
+
 def running(request_id: str) -> audit_pb2.Audit:
     """An audit at work."""
     return audit_pb2.Audit(request_id=request_id, state=audit_pb2.AUDIT_STATE_RUNNING)

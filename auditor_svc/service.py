@@ -38,8 +38,8 @@ class AuditorServiceServicer(GeneratedServicer):
         self._store = store
 
     async def StartAudit(self, request: StartAuditRequest, context: Context) -> StartAuditResponse:
-        data = request.SerializeToString(deterministic=True)
-        result = await self._operations.start(request.request_id, data, lambda: self._audit(request))
+        identity = convert.identity(request)
+        result = await self._operations.start(request.request_id, identity, lambda: self._audit(request))
         if result is None:
             return StartAuditResponse(audit=convert.running(request.request_id))
         return StartAuditResponse(audit=Audit.FromString(result))

@@ -94,6 +94,14 @@ def audit_from_proto(message: audit_pb2.Audit) -> AuditReport:
     )
 
 
+def identity(message: gate_service_pb2.StartGateRequest) -> bytes:
+    """What makes it the same request: another orchestrator, or a restarted one, has another address."""
+    same = gate_service_pb2.StartGateRequest()
+    same.CopyFrom(message)
+    same.ClearField("git_address")
+    return same.SerializeToString(deterministic=True)
+
+
 def running(request_id: str) -> verdict_pb2.Judgement:
     """A judgement that is at work."""
     return verdict_pb2.Judgement(request_id=request_id, state=verdict_pb2.JUDGEMENT_STATE_RUNNING)

@@ -55,8 +55,8 @@ class GateServiceServicer(GeneratedServicer):
         self._clock = clock
 
     async def StartGate(self, request: StartGateRequest, context: Context) -> StartGateResponse:
-        data = request.SerializeToString(deterministic=True)
-        result = await self._operations.start(request.request_id, data, lambda: self._judge(request))
+        identity = convert.identity(request)
+        result = await self._operations.start(request.request_id, identity, lambda: self._judge(request))
         if result is None:
             return StartGateResponse(judgement=convert.running(request.request_id))
         return StartGateResponse(judgement=Judgement.FromString(result))

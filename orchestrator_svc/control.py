@@ -104,7 +104,7 @@ class Control:
             )
             run = replace(run, reasons=())
         if run.state is RunState.RUNNING and not run.driven and self.drivers.has_room:
-            await self.engine.drive(run_id, run.fence)
+            await self.engine.drive(run_id)
         self.drivers.wake(run_id)
         self.notifier.changed(run_id)
         return run

@@ -6,6 +6,7 @@ rows is what recovery is (DEC-0002).
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 
@@ -68,11 +69,12 @@ class Engine:
     async def _driving(self, run_id: str) -> None:
         await self._drive(run_id)
 
-    async def drive(self, run_id: str, fence: int) -> None:
-        """Has a run driven; once for each fence, so asking twice is asking once."""
+    async def drive(self, run_id: str) -> None:
+        """Has a run driven; the claim in its rows sees to it that only one who was asked does."""
         await self.start()
         if self._start_workflow is not None:
-            await asyncio.to_thread(self._start_workflow, run_id, f"{run_id}:{fence}")
+            # A new one each time: one that failed, or that a dead executor left, is never started again.
+            await asyncio.to_thread(self._start_workflow, run_id, f"{run_id}:{uuid.uuid4()}")
 
     async def stop(self) -> None:
         """Stops DBOS; the drivers must have been stopped before."""
