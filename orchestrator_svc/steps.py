@@ -246,7 +246,7 @@ class Steps:
         kind = self.plan[phase.phase_id].builder.WhichOneof("kind") or ""
         next_base = run.head if any(reason.code == CONFLICT for reason in reasons) else attempt.base
         again = len(phase.attempts) < self.budgets[phase.phase_id].attempts and can_differ(
-            kind, phase.attempts, next_base
+            kind, phase.attempts, next_base, reasons
         )
         await self._change(
             PhaseChange(

@@ -24,17 +24,26 @@ def execute(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code."""
     as_json = "--json" in arguments or (arguments[:1] == ["audit"] and "json" in arguments)
     try:
-        code = app(arguments, prog_name="autopack", standalone_mode=False)
-        if code == INTERRUPTED:
-            return _interrupted(as_json)
+        code = _outcome(arguments, as_json)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except typer.TyperException as error:
-        return _usage(error, as_json)
+        return code
     except BrokenPipeError:
         # Who read us has gone; a later flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _outcome(arguments: list[str], as_json: bool) -> int:
+    """The exit code of a command, which has said why if it is not 0."""
+    try:
+        code = app(arguments, prog_name="autopack", standalone_mode=False)
+        if code == INTERRUPTED:
+            return _interrupted(as_json)
+        return code if isinstance(code, int) else 0
+    except typer.TyperException as error:
+        return _usage(error, as_json)
+    except BrokenPipeError:
+        raise
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(as_json)
     except Exception as error:

@@ -11,6 +11,8 @@ from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.cli.repository import GIT_SECONDS, repository_of, root_of
 from autopack.cli.session import Session
 from autopack.errors import InvalidInput, Reason, Unavailable
+from autopack.policy import document
+from autopack.policy.policy import DEFAULT_POLICY, POLICY_FILE, load_policy
 from autopack.rpc.errors import call
 
 T = TypeVar("T")
@@ -40,6 +42,16 @@ def refuse_diverged(repo: Path, base: str, head: str) -> None:
                 "merge the base into it or rebase it first; or give `--base $(git merge-base BASE HEAD)`",
             )
         )
+
+
+def refuse_category(repo: Path, base: str, category: str) -> None:
+    """Raises InvalidInput UNKNOWN_CATEGORY, or with what is wrong with the policy of the base."""
+    command = ["git", "-C", str(root_of(repo)), "show", f"{base}:{POLICY_FILE}"]
+    shown = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False)
+    text = document.decode(shown.stdout, POLICY_FILE, "POLICY")
+    policy = load_policy(text) if shown.returncode == 0 else DEFAULT_POLICY
+    if refusal := policy.refuse_category(category):
+        raise InvalidInput(refusal)
 
 
 async def patiently(wait: Callable[[], Awaitable[T]]) -> T:

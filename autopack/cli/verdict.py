@@ -1,12 +1,19 @@
 """Verdicts and audits, in words."""
 
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
 from rich.text import Text
 
 from autopack.api.auditor.v1 import audit_pb2
 from autopack.api.gate.v1 import verdict_pb2
+from autopack.cli.commands.answer import approver
 from autopack.cli.documents import decision, word
 from autopack.cli.terminal import neutralise, output
 from autopack.rpc.errors import reasons_from_proto
+from autopack.text import counted
 
 STYLES = {
     "ACCEPT": "green",
@@ -18,8 +25,13 @@ STYLES = {
 SEVERITIES = {"CRITICAL": "bold red", "HIGH": "red", "MEDIUM": "yellow", "LOW": "dim"}
 
 
-def print_verdict(verdict: verdict_pb2.Verdict) -> None:
-    """What was decided, why, and what the checks said, on standard output."""
+def print_verdict(
+    verdict: verdict_pb2.Verdict, look: Sequence[str], again: Sequence[str], approvals: Path | None
+) -> None:
+    """What was decided, why, and what the checks said, on standard output.
+
+    `look` is the command that shows the change, `again` are the options that have it judged again.
+    """
     name = decision(verdict)
     output().print(Text(name, f"bold {STYLES[name]}"))
     for check in verdict.checks:
@@ -37,9 +49,20 @@ def print_verdict(verdict: verdict_pb2.Verdict) -> None:
     )
     output().print(f"  change digest {verdict.change_digest}")
     if name == "NEEDS_APPROVAL":
-        output().print(
-            "  next: put the change digest and the approver into a file and give it with --approvals"
-        )
+        output().print("next, if you approve of it:")
+        for command in approve_lines(verdict.change_digest, look, again, approvals):
+            output().print(Text(f"  {neutralise(command, True)}"), soft_wrap=True)
+
+
+def approve_lines(
+    digest: str, look: Sequence[str], again: Sequence[str], approvals: Path | None
+) -> Iterator[str]:
+    """Commands that look at the change, note a consent to it, and have it judged again."""
+    file = approvals or Path("approvals.yaml")
+    consent = json.dumps({"change_digest": digest, "approver": approver()})
+    yield shlex.join(look)
+    yield f"echo {shlex.quote(f'- {consent}')} >> {shlex.quote(str(file))}"
+    yield shlex.join(["autopack", "gate", *again, "--approvals", str(file)])
 
 
 def print_check(check: verdict_pb2.CheckResult) -> None:
@@ -75,7 +98,9 @@ def print_audit(audit: audit_pb2.Audit) -> None:
         output().print(line)
     recommendation = word(audit_pb2.Recommendation, audit.recommendation, "RECOMMENDATION_")
     output().print(
-        Text(f"{recommendation}: {audit.finding_count} findings", STYLES.get(recommendation, "red"))
+        Text(
+            f"{recommendation}: {counted(audit.finding_count, 'finding')}", STYLES.get(recommendation, "red")
+        )
     )
     for reason in reasons_from_proto(audit.reasons):
         output().print(Text(f"  {neutralise(reason.code, True)}: {neutralise(reason.message)}"))

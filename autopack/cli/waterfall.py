@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.console import OverflowMethod
 from rich.text import Text
 
 from autopack.api.orchestrator.v1 import run_pb2
@@ -24,9 +25,11 @@ def print_waterfall(spans: Sequence[run_pb2.Span], calls: bool) -> None:
     shown = spans if calls else without_calls(spans)
     begin = min(span.start_time_unix_nano for span in spans)
     end = max(span.end_time_unix_nano for span in spans)
+    # On a terminal a span has one line of it; what a program reads is whole.
+    overflow: OverflowMethod = "ellipsis" if output().is_terminal else "ignore"
     for depth, span in in_tree_order(shown):
         milliseconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6
-        line = Text(f"{bar(span, begin, end)} {milliseconds:9.1f} ms ", no_wrap=True, overflow="ellipsis")
+        line = Text(f"{bar(span, begin, end)} {milliseconds:9.1f} ms ", no_wrap=True, overflow=overflow)
         line.append(f"{neutralise(span.service, True):17}", "dim")
         line.append(
             "  " * min(depth, MAXIMUM_DEPTH) + _short(span.name), "red" if span.status == "ERROR" else ""

@@ -24,7 +24,21 @@ _INFRASTRUCTURE = frozenset(
         "SERVICE_STOPPING",
     }
 )
+_OF_PLAN_AND_POLICY = frozenset(
+    {
+        "BUILDER_NOT_AVAILABLE",
+        "ENDPOINT_INVALID",
+        "HOST_NOT_ALLOWED",
+        "NO_CHECKS",
+        "PHASE_INVALID",
+        "POLICY_INVALID",
+        "SECRET_IN_PLAIN_TEXT",
+        "UNKNOWN_BUILDER",
+    }
+)
+"""What is pinned for the whole run: no change can mend it."""
 CONFLICT = "MERGE_CONFLICT"
+SAME_CHANGE = "SAME_CHANGE_AGAIN"
 
 
 class Halt(AutopackError):
@@ -36,16 +50,28 @@ def is_infrastructure(reasons: Sequence[Reason]) -> bool:
     return any(reason.code in _INFRASTRUCTURE or reason.code.endswith("_UNAVAILABLE") for reason in reasons)
 
 
-def can_differ(builder: str, attempts: Sequence[Attempt], base: str) -> bool:
-    """Whether building again, on this base, can give another change.
+def can_differ(
+    builder: str, attempts: Sequence[Attempt], base: str, reasons: tuple[Reason, ...] = ()
+) -> bool:
+    """Whether another attempt, on this base, can come out otherwise.
 
     Args:
         builder: kind of builder, as the plan's field is called.
-        attempts: those made so far.
+        attempts: those made so far, with the one that is being refused.
         base: commit that the next one would be built on.
+        reasons: why it is refused.
     """
+    codes = {reason.code for reason in reasons}
+    if codes & _OF_PLAN_AND_POLICY:
+        return False
     # A patch is what it is: only another base can make another change of it.
-    return builder not in {"patch", "ledger"} or all(attempt.base != base for attempt in attempts)
+    if builder in {"patch", "ledger"}:
+        return all(attempt.base != base for attempt in attempts)
+    if builder == "command":
+        # It was told why it was refused, and did the very same.
+        again = any(attempt.base == base and attempt.reasons == reasons for attempt in attempts[:-1])
+        return not again and SAME_CHANGE not in codes
+    return True
 
 
 def did_not_fit(attempt: Attempt | None) -> bool:

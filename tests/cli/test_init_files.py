@@ -45,7 +45,7 @@ def test_the_ci_file_runs_the_gate_on_pull_requests_with_no_rights(invoke: Any, 
     assert workflow["permissions"] == {"contents": "read"}
     steps = workflow["jobs"]["gate"]["steps"]
     (gate,) = [step for step in steps if step.get("name") == "Gate"]
-    assert gate["run"].startswith("autopack gate --repo . --base")
+    assert "autopack gate --repo . --base" in gate["run"]
     assert not any("${{" in step.get("run", "") for step in steps)  # nothing of the event enters a shell line
 
 

@@ -61,7 +61,14 @@ def gate(
     if as_json:
         outcome.print_json("gate", verdict_document(judgement.verdict, commit))
     else:
-        print_verdict(judgement.verdict)
+        sarif_option = ["--sarif", str(sarif)] if sarif else []
+        where = [] if repo == Path() else ["--repo", str(repo)]
+        print_verdict(
+            judgement.verdict,
+            look=["git", *(["-C", str(repo)] if where else []), "diff", f"{base}...{head}"],
+            again=[*where, "--base", base, "--head", head, "--category", category, *sarif_option],
+            approvals=approvals,
+        )
     return {
         verdict_pb2.DECISION_ACCEPT: outcome.DONE,
         verdict_pb2.DECISION_NEEDS_APPROVAL: outcome.WAITING,
@@ -100,11 +107,13 @@ async def _start_audit(
     session: Session, repo: Path, base: str, head: str, category: str
 ) -> "tuple[ImportRevisionsResponse, str]":
     from autopack.api.auditor.v1 import auditor_service_pb2 as messages
-    from autopack.cli.importing import bring, refuse_diverged
+    from autopack.cli.importing import bring, refuse_category, refuse_diverged
     from autopack.rpc.errors import call
 
     brought = await bring(session, str(repo), [base, head])
     await asyncio.to_thread(refuse_diverged, repo, brought.commits[0], brought.commits[1])
+    if category:
+        await asyncio.to_thread(refuse_category, repo, brought.commits[0], category)
     request = messages.StartAuditRequest(
         request_id=f"audit/{uuid.uuid4()}",
         project_id=brought.project_id,
