@@ -1,4 +1,4 @@
-"""bandit, the secret scanner and the text rules, which run in the warm worker process."""
+"""bandit, our own rules, the secret scanner and the text rules, which run in the warm worker process."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +12,11 @@ from auditor_svc.domain.change import ChangedFile, decode
 from auditor_svc.domain.findings import AnalyzerReport, Detection, Severity, Unread
 from autopack.errors import Reason, Unavailable
 
-NAMES = ("bandit", "secrets", "text")
+NAMES = ("bandit", "flow", "secrets", "text")
+_PYTHON = ("bandit", "flow")
 _SEVERITY: dict[str, Callable[..., Severity]] = {
     "bandit": lambda rule, *words: severity.of_bandit(*words),
+    "flow": lambda rule, word: Severity.named(word),
     "secrets": severity.of_secret,
     "text": severity.of_text,
 }
@@ -93,7 +95,7 @@ def _first_reasons(errors: BaseExceptionGroup[Unavailable]) -> tuple[Reason, ...
 
 
 def _reads(name: str, item: ChangedFile) -> bool:
-    return item.is_python if name == "bandit" else not item.is_binary
+    return item.is_python if name in _PYTHON else not item.is_binary
 
 
 async def _ask(worker: Worker, item: ChangedFile, names: list[str]) -> dict[str, dict[str, Any]]:

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from typing import Any, BinaryIO
 
 from auditor_svc.domain.change import decode
+from auditor_svc.flow import scan as flow_scan
+from auditor_svc.flow.analysis import TooComplex
 from auditor_svc.worker import bandit_scan, secret_scan, text_scan
 from auditor_svc.worker.frames import LENGTHS, MAXIMUM_HEADER_BYTES, pack, unpack
 
@@ -28,6 +30,7 @@ MAXIMUM_DETECTIONS = 10_000
 _PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 VERSIONS = {
     "bandit": version("bandit"),
+    "flow": flow_scan.VERSION,
     "secrets": f"detect-secrets {version('detect-secrets')}",
     "text": text_scan.VERSION,
 }
@@ -46,6 +49,23 @@ def bandit(path: str, new: bytes, old: bytes | None) -> dict[str, Any]:
             before = bandit_scan.scan(old)
         except (SyntaxError, ValueError):
             before = []  # nothing to compare with: everything in the head counts as introduced
+    return {"new": found, "old": before}
+
+
+def flow(path: str, new: bytes, old: bytes | None) -> dict[str, Any]:
+    """Like bandit, only what the base has not."""
+    try:
+        found = flow_scan.scan(path, new)
+    except (SyntaxError, ValueError):
+        return {"new": [], "old": []}  # bandit says of the same file that it does not parse
+    except TooComplex:
+        return {"unread": "it is too large and too branched to follow what flows through it"}
+    before: list[dict[str, Any]] = []
+    if found and old is not None:
+        try:
+            before = flow_scan.scan(path, old)
+        except (SyntaxError, ValueError, TooComplex):
+            before = []
     return {"new": found, "old": before}
 
 
@@ -71,6 +91,7 @@ def text(path: str, new: bytes, old: bytes | None) -> dict[str, Any]:
 
 ANALYZERS: dict[str, Callable[[str, bytes, bytes | None], dict[str, Any]]] = {
     "bandit": bandit,
+    "flow": flow,
     "secrets": secrets,
     "text": text,
 }

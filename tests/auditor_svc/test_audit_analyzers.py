@@ -204,6 +204,7 @@ async def test_each_analyzer_says_what_it_did(audit_files: AuditFiles) -> None:
     result = await audit_files({}, {"a.py": SHELL, "b.txt": b"text\n"})
     assert {report.name: report.files for report in result.reports} == {
         "bandit": 1,
+        "flow": 1,
         "ruff": 1,
         "secrets": 2,
         "text": 2,
