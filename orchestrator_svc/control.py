@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from autopack.api.gate.v1 import verdict_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.orchestrator.v1 import run_pb2
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.errors import AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.policy.convert import plan_from_proto
 from autopack.policy.plan import Plan
 from autopack.policy.run_ids import refuse_run_id
@@ -28,6 +29,7 @@ from orchestrator_svc.storage.runs import RunStore
 from orchestrator_svc.storage.submission import NewPhase, Submission, is_known, submit
 from orchestrator_svc.tracing import trace_id_of
 
+log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 EVENTS_AT_ONCE = 500
 CANCEL_TRIES = 20
@@ -161,7 +163,12 @@ class Control:
         self.drivers.wake(run_id)
         self.drivers.drop(run_id)
         self.notifier.changed(run_id)
-        return await self.rows.get(run_id, self.clock())
+        run = await self.rows.get(run_id, self.clock())
+        try:
+            await self.drivers.anchor(run, run.state, await self.projects.get(run.project_id))
+        except AutopackError as error:
+            log.warning("the end of %s is not anchored: %s", run_id, error)
+        return run
 
     async def resume(self, run_id: str) -> Run:
         """Has a run driven that nobody drives at present.
@@ -195,11 +202,12 @@ class Control:
         try:
             while True:
                 changed.clear()
-                run = await self.rows.get(run_id, self.clock(), phases_too=False)
-                while found := await self.rows.events(run_id, after, EVENTS_AT_ONCE):
-                    for event in found:
-                        yield event
-                    after = found[-1].sequence
+                run, found = await self.rows.news(run_id, after, EVENTS_AT_ONCE, self.clock())
+                for event in found:
+                    yield event
+                    after = event.sequence
+                if len(found) == EVENTS_AT_ONCE:
+                    continue
                 idle = run.state is RunState.RUNNING and run.reasons and not run.driven
                 if run.state is not RunState.RUNNING or idle:
                     return

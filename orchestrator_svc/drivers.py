@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from autopack.api.memory.v1 import memory_service_pb2
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import AutopackError, Reason
+from autopack.gitstore.pack_receiver import receive_pack
 from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import phase_from_proto
 from autopack.policy.narrowing import phase_budget
@@ -15,6 +17,7 @@ from autopack.policy.read import policy_at
 from autopack.rpc.deadline import deadline_after
 from autopack.rpc.errors import call
 from orchestrator_svc import convert
+from orchestrator_svc.anchoring import anchor
 from orchestrator_svc.config import Config
 from orchestrator_svc.domain.budget import Budget
 from orchestrator_svc.domain.refusal import Halt
@@ -23,9 +26,10 @@ from orchestrator_svc.domain.states import PhaseState, RunState
 from orchestrator_svc.flow import Flow
 from orchestrator_svc.notifier import Notifier
 from orchestrator_svc.projects import Project, Projects
-from orchestrator_svc.services import Services
+from orchestrator_svc.services import Services, patiently
 from orchestrator_svc.steps import Steps
 from orchestrator_svc.storage import changes
+from orchestrator_svc.storage.handoffs import lacking
 from orchestrator_svc.storage.runs import Line, RunStore
 from orchestrator_svc.tracing import RunTrace
 from orchestrator_svc.work import Work
@@ -124,6 +128,9 @@ class Drivers:
             run = await self.rows.get(run_id, self.clock())
             message = plan_pb2.Plan.FromString(await self.rows.plan(run_id))
             project = await self.projects.get(run.project_id)
+            if fence > 1:
+                take_over = partial(self._take_over, run, project, len(message.phases))
+                await patiently(take_over, self.config.patience_seconds)
             trace = RunTrace(run_id, run.trace_id, len(message.phases))
             steps = Steps(
                 run_id=run_id,
@@ -159,6 +166,12 @@ class Drivers:
             )
             await self.rows.release(run_id, fence, (reason,))
 
+    async def _take_over(self, run: Run, project: Project, phases: int) -> None:
+        """Has what whoever drove the run before, perhaps in another directory, made of it."""
+        await asyncio.to_thread(project.catch_up, run, phases + 2)
+        for pack in await lacking(self.rows.database, run.run_id, project.store.has):
+            await asyncio.to_thread(receive_pack, project.store, [pack])
+
     async def _finish(self, steps: Steps, line: Line, plan: plan_pb2.Plan) -> None:
         run = line.run
         if line.unfinished:
@@ -179,6 +192,7 @@ class Drivers:
             branch = await self.rows.base_branch(run.run_id)
             reasons = await asyncio.to_thread(steps.project.fast_forward, branch, run.base, run.head)
         state = RunState.SUCCEEDED if landed and not reasons else RunState.FAILED
+        await self.anchor(whole, state, steps.project)
         count = sum(phase.state is PhaseState.LANDED for phase in whole.phases)
         await self._move(steps, state, reasons, f"{count} of {len(whole.phases)} phases landed.")
         steps.trace.run_ended(run, state, self.clock())
@@ -186,6 +200,11 @@ class Drivers:
             self.index_soon(steps.project, run.head)
         with steps.trace.whole():
             await self.remember(await self.rows.get(run.run_id, self.clock()), plan, steps.project)
+
+    async def anchor(self, run: Run, state: RunState, project: Project) -> None:
+        """Has it signed how the run ends; see `anchoring.anchor`."""
+        plan = await self.rows.plan(run.run_id)
+        await anchor(run, plan, state, project, self.rows, self.services, self.config.anchor_command)
 
     async def _move(self, steps: Steps, state: RunState, reasons: tuple[Reason, ...], message: str) -> None:
         await self.rows.database.transaction(

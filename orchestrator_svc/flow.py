@@ -130,9 +130,8 @@ class Flow:
                 await steps.skip(phase, dependency)
             case Build(on_head=on_head) if phase.state is PhaseState.QUEUED:
                 base = run.head if on_head else _build_base(line, phase)
-                if await steps.begin_attempt(phase, base):
-                    phase = await steps.rows.phase(run.run_id, phase.phase_id)
-                    await steps.build(run, phase, phase.attempts[-1])
+                if begun := await steps.begin_attempt(phase, base):
+                    await steps.build(run, begun, begun.attempts[-1])
             case Build() if phase.state is PhaseState.BUILDING:
                 await steps.build(run, phase, phase.attempts[-1])
             case Judge(prediction=prediction) if attempt and phase.state in IN_JUDGEMENT:

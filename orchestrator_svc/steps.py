@@ -7,7 +7,7 @@ is in the rows before the next step begins.
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import sqlalchemy as sa
 
@@ -16,6 +16,7 @@ from autopack.api.gate.v1 import verdict_pb2
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import NotFound, Reason, Unavailable
 from autopack.gitstore.digest import change_digest
+from autopack.gitstore.packs import make_pack
 from autopack.gitstore.store import Signature
 from autopack.rpc.errors import reasons_from_proto
 from orchestrator_svc import convert
@@ -29,6 +30,7 @@ from orchestrator_svc.domain.train import Prediction, dependents
 from orchestrator_svc.projects import Project
 from orchestrator_svc.storage import changes
 from orchestrator_svc.storage.changes import AttemptChange, PhaseChange, attempt_moves
+from orchestrator_svc.storage.handoffs import keep
 from orchestrator_svc.storage.rows import judged_to_json, reasons_to_json
 from orchestrator_svc.storage.runs import RunStore
 from orchestrator_svc.storage.tables import phases as phases_table
@@ -68,11 +70,11 @@ class Steps:
         )
         self.trace.phase_ended(phase, PhaseState.SKIPPED, self.clock(), (reason,))
 
-    async def begin_attempt(self, phase: Phase, base: str) -> bool:
+    async def begin_attempt(self, phase: Phase, base: str) -> Phase | None:
         """Reserves the budget of the next attempt before anything is spent.
 
         Returns:
-            False where the budget is gone and the phase has failed.
+            The phase with it; None where the budget is gone and the phase has failed.
         """
         left = budgets.left(self.budgets[phase.phase_id], phase)
         spent = budgets.exhausted(left)
@@ -82,24 +84,38 @@ class Steps:
                 PhaseChange(phase.phase_id, phase.state, (PhaseState.FAILED,), spent.message, reasons)
             )
             self.trace.phase_ended(phase, PhaseState.FAILED, self.clock(), reasons)
-            return False
+            return None
         number = len(phase.attempts) + 1
-        values: dict[str, object] = {
-            "base": base,
-            "upload_token": secrets.token_urlsafe(24),
-            "reserved_tokens": left.tokens,
-        }
+        attempt = Attempt(
+            number,
+            AttemptState.BUILDING,
+            base,
+            reserved_tokens=left.tokens,
+            upload_token=secrets.token_urlsafe(24),
+        )
+        start_time = self.clock() if number == 1 else phase.start_time
         await self._change(
             PhaseChange(
                 phase.phase_id,
                 phase.state,
                 (PhaseState.BUILDING,),
                 f"Attempt {number} of {self.budgets[phase.phase_id].attempts}.",
-                values={"start_time": self.clock()} if number == 1 else {},
-                attempt=AttemptChange(number, None, AttemptState.BUILDING, values),
+                values={"start_time": start_time},
+                attempt=AttemptChange(
+                    number,
+                    None,
+                    attempt.state,
+                    {
+                        "base": base,
+                        "upload_token": attempt.upload_token,
+                        "reserved_tokens": attempt.reserved_tokens,
+                    },
+                ),
             )
         )
-        return True
+        return replace(
+            phase, state=PhaseState.BUILDING, attempts=(*phase.attempts, attempt), start_time=start_time
+        )
 
     async def build(self, run: Run, phase: Phase, attempt: Attempt) -> None:
         """Has the attempt built, or goes on waiting for it."""
@@ -114,14 +130,15 @@ class Steps:
         reasons = reasons_from_proto(build.reasons)
         usage = convert.usage_from_proto(build.usage)
         if build.state == build_pb2.BUILD_STATE_SUCCEEDED:
-            await asyncio.to_thread(self._check_arrived, build.commit, attempt)
-            same = await asyncio.to_thread(self._same_as_refused, phase, attempt, build.commit)
+            same = await asyncio.to_thread(self._arrived, phase, attempt, build.commit)
             if same is None:
+                handoff = await asyncio.to_thread(self._handoff, phase, attempt, build.commit)
                 await self._change(
                     PhaseChange(
                         phase.phase_id,
                         PhaseState.BUILDING,
-                        (PhaseState.AUDITING,),
+                        # One transaction for both: audit and checks begin together.
+                        (PhaseState.AUDITING, PhaseState.GATING),
                         f"Change {build.commit[:12]}.",
                         attempt=attempt_moves(
                             attempt,
@@ -132,7 +149,8 @@ class Steps:
                             builder_kind=build.builder_kind,
                             exchange_digest=build.exchange_digest,
                         ),
-                    )
+                    ),
+                    also=handoff,
                 )
                 return
             # What mends it is in the earlier refusal, not in the repetition.
@@ -146,9 +164,9 @@ class Steps:
 
     async def judge(self, run: Run, phase: Phase, attempt: Attempt, prediction: Prediction) -> None:
         """Has the change audited and judged on its predicted tree, and keeps the verdict."""
-        if phase.state is PhaseState.AUDITING:
+        if phase.state is PhaseState.AUDITING:  # approved since it was judged
             await self._change(PhaseChange(phase.phase_id, phase.state, (PhaseState.GATING,)))
-        approvals = await self.rows.approvals(self.run_id, phase.phase_id)
+        approvals = await self.rows.approvals(self.run_id, phase.phase_id) if phase.approvals else ()
         base, head, audit = await asyncio.to_thread(self._what_is_judged, run, attempt, prediction)
         identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}"
         audit_id = f"{identity}/audit{audit.suffix}{_again(attempt)}"
@@ -304,7 +322,8 @@ class Steps:
         await self.rows.database.transaction(work)
         self.changed(self.run_id)
 
-    def _check_arrived(self, commit: str, attempt: Attempt) -> None:
+    def _arrived(self, phase: Phase, attempt: Attempt, commit: str) -> Reason | None:
+        """Why a change that was received is none that could be accepted; None where it might be."""
         store = self.project.store
         if not store.has(commit) or store.parents(commit) != (attempt.base,):
             raise Halt(
@@ -314,9 +333,6 @@ class Steps:
                     "This is a fault of the builder service: look at its log.",
                 )
             )
-
-    def _same_as_refused(self, phase: Phase, attempt: Attempt, commit: str) -> Reason | None:
-        store = self.project.store
         tree = store.commit_tree(commit)
         for earlier in phase.attempts[: attempt.number - 1]:
             if earlier.change and earlier.base == attempt.base and store.commit_tree(earlier.change) == tree:
@@ -326,6 +342,13 @@ class Steps:
                     "Change the goal, the hints or the builder.",
                 )
         return None
+
+    def _handoff(self, phase: Phase, attempt: Attempt, commit: str) -> Callable[[sa.Connection], None] | None:
+        """Keeps the change where other orchestrators find it; on SQLite there are none."""
+        if not self.rows.database.shared:
+            return None
+        pack = b"".join(make_pack(self.project.store, [commit], [attempt.base]))
+        return keep(self.run_id, phase.phase_id, attempt.number, pack)
 
     def _what_is_judged(self, run: Run, attempt: Attempt, prediction: Prediction) -> tuple[str, str, Audited]:
         """Commits to judge, and the change to audit: the one that was built, where it is the same."""
@@ -357,12 +380,20 @@ class Steps:
             )
         )
 
-    async def _change(self, *moved: PhaseChange, run_values: Mapping[str, object] | None = None) -> None:
-        await self.rows.database.transaction(
-            lambda connection: changes.apply(
-                connection, self.run_id, self.clock(), moved, fence=self.fence, run_values=run_values
+    async def _change(
+        self,
+        moved: PhaseChange,
+        run_values: Mapping[str, object] | None = None,
+        also: Callable[[sa.Connection], None] | None = None,
+    ) -> None:
+        def work(connection: sa.Connection) -> None:
+            changes.apply(
+                connection, self.run_id, self.clock(), [moved], fence=self.fence, run_values=run_values
             )
-        )
+            if also is not None:
+                also(connection)
+
+        await self.rows.database.transaction(work)
         self.changed(self.run_id)
 
 

@@ -20,7 +20,6 @@ from orchestrator_svc.domain.budget import Budget
 from orchestrator_svc.domain.run import Attempt, Landing, Phase, Run
 from orchestrator_svc.services import Services, ended
 from orchestrator_svc.storage.rows import Row
-from orchestrator_svc.storage.runs import RunStore
 
 RECALL_SECONDS = 5.0
 CANCEL_SECONDS = 2.0
@@ -43,7 +42,6 @@ class Work:
     run_id: str
     project_id: str
     services: Services
-    rows: RunStore
     git_address: str
     stopping: Callable[[], bool]
     """Whether this orchestrator stops: then work elsewhere goes on for whoever comes next."""
@@ -71,7 +69,7 @@ class Work:
                     feedback=reasons_to_proto(earlier),
                     recalled=await self._recall(run, planned, earlier),
                     budget=convert.budget_to_proto(granted),
-                    upload_token=await self.rows.upload_token(run.run_id, phase.phase_id, attempt.number),
+                    upload_token=attempt.upload_token,
                     git_address=self.git_address,
                 )
             )
@@ -98,7 +96,7 @@ class Work:
                     project_id=self.project_id,
                     base=attempt.base,
                     run_ids=planned.builder.ledger.run_ids,
-                    upload_token=await self.rows.upload_token(self.run_id, planned.phase_id, attempt.number),
+                    upload_token=attempt.upload_token,
                     git_address=self.git_address,
                 )
             )

@@ -64,6 +64,8 @@ class Attempt:
     builder_kind: str = ""
     exchange_digest: str = ""
     """SHA-256 of what the builder exchanged with a model or command; empty: nothing."""
+    upload_token: str = field(default="", repr=False)
+    """The secret that binds a pack to this attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,3 +142,5 @@ class Event:
     state: str
     message: str
     reasons: tuple[Reason, ...] = ()
+    digest: str = ""
+    """SHA-256 over it and the one before."""

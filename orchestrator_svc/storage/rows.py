@@ -43,6 +43,7 @@ def attempt_from_row(row: Row) -> Attempt:
         faults=row.faults,
         builder_kind=row.builder_kind,
         exchange_digest=row.exchange_digest,
+        upload_token=row.upload_token,
     )
 
 
@@ -99,4 +100,5 @@ def event_from_row(row: Row) -> Event:
         state=row.state,
         message=row.message,
         reasons=reasons_from_json(row.reasons),
+        digest=row.digest,
     )

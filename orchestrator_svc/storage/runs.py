@@ -182,15 +182,18 @@ class RunStore:
 
     async def events(self, run_id: str, after: int, limit: int) -> tuple[Event, ...]:
         """Events after a number, in order."""
+        return await self.database.read(lambda connection: _events(connection, run_id, after, limit))
 
-        def read(connection: sa.Connection) -> tuple[Event, ...]:
-            query = (
-                sa.select(events)
-                .where(events.c.run_id == run_id, events.c.sequence > after)
-                .order_by(events.c.sequence)
-                .limit(limit)
-            )
-            return tuple(event_from_row(row) for row in connection.execute(query))
+    async def news(self, run_id: str, after: int, limit: int, now: float) -> tuple[Run, tuple[Event, ...]]:
+        """The run without its phases, and its events after a number, as of one moment.
+
+        Raises:
+            NotFound: `RUN_NOT_FOUND`.
+        """
+
+        def read(connection: sa.Connection) -> tuple[Run, tuple[Event, ...]]:
+            row = _run_row(connection, run_id)
+            return run_from_row(row, now), _events(connection, run_id, after, limit)
 
         return await self.database.read(read)
 
@@ -331,6 +334,16 @@ def _phases(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[P
         phase_from_row(row, [attempt_from_row(each) for each in by_phase.get(row.phase_id, [])])
         for row in found
     ]
+
+
+def _events(connection: sa.Connection, run_id: str, after: int, limit: int) -> tuple[Event, ...]:
+    query = (
+        sa.select(events)
+        .where(events.c.run_id == run_id, events.c.sequence > after)
+        .order_by(events.c.sequence)
+        .limit(limit)
+    )
+    return tuple(event_from_row(row) for row in connection.execute(query))
 
 
 def one_phase(connection: sa.Connection, run_id: str, phase_id: str) -> Phase:

@@ -47,13 +47,10 @@ async def test_the_look_for_survivors_stops_while_a_run_ends(turns: int) -> None
 
 @pytest.mark.parametrize("turns", TURNS)
 async def test_a_watcher_that_hangs_up_while_its_run_changes_is_gone(turns: int) -> None:
-    async def get(run_id: str, now: float, phases_too: bool) -> Run:
-        return Run(run_id, "p", "plan", "digest", RunState.RUNNING, "base", "head", 0.0, "trace")
+    async def news(run_id: str, after: int, limit: int, now: float) -> tuple[Run, tuple[()]]:
+        return Run(run_id, "p", "plan", "digest", RunState.RUNNING, "base", "head", 0.0, "trace"), ()
 
-    async def events(run_id: str, after: int, limit: int) -> tuple[()]:
-        return ()
-
-    rows: Any = SimpleNamespace(get=get, events=events)
+    rows: Any = SimpleNamespace(news=news)
     unused: Any = None
     notifier = Notifier()
     control = Control(rows, unused, unused, unused, notifier, lambda: 0.0)
