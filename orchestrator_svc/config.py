@@ -43,6 +43,8 @@ class Config:
     """How long a service may be away before the run stops with a reason."""
     lease_seconds: float = 15.0
     """How long a driver that is not heard of keeps its run."""
+    anchor_command: str = ""
+    """Shell line that gets the signed statement of each run's end, for storage outside our reach."""
     spans: Path | None = None
     """Local span store that GetTrace reads."""
     tls: TlsSettings | None = None
@@ -86,6 +88,7 @@ class Config:
             window=whole_number(environ, "AUTOPACK_WINDOW", 16),
             patience_seconds=seconds(environ, "AUTOPACK_PATIENCE_SECONDS", 30.0),
             lease_seconds=seconds(environ, "AUTOPACK_LEASE_SECONDS", 15.0),
+            anchor_command=environ.get("AUTOPACK_ANCHOR_COMMAND", ""),
             spans=Path(spans) if spans else directory / "spans.db",
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

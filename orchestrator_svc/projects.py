@@ -4,26 +4,35 @@ import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from autopack.api.orchestrator.v1 import run_pb2
-from autopack.attestation.storage import add_files, change_file, ref_of
+from autopack.attestation.storage import (
+    BRANCH,
+    add_files,
+    add_run,
+    change_file,
+    directory_of,
+    ref_of,
+)
 from autopack.database.database import Database
 from autopack.errors import AlreadyExists, AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore.effects import missing_effects
 from autopack.gitstore.notices import content_notices
 from autopack.gitstore.remote import LocalRemote, Remote, UrlRemote
-from autopack.gitstore.store import GitStore, Signature
+from autopack.gitstore.store import GitStore, Signature, TreeEntry
 from orchestrator_svc.domain.commit import commit_seconds
 from orchestrator_svc.domain.refusal import Halt
 from orchestrator_svc.domain.run import Attempt, Landing, Run
 from orchestrator_svc.domain.train import Prediction
 from orchestrator_svc.storage.tables import projects
 
+ANCHOR_TRIES = 20
+"""Times that the branch of all attestations may have been moved by another run meanwhile."""
 _PREDICTOR = Signature("autopack-prediction", "autopack@localhost", 0)
 _PROJECT_ID = re.compile(r"[a-z0-9-]+")
 _CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -95,6 +104,19 @@ class Project:
         self.remote.fetch(self.store, commits)
         return commits
 
+    def catch_up(self, run: Run, depth: int) -> None:
+        """Has what others made of a run that they drove before: the remote says where its refs are.
+
+        `depth` is more than the run's commits.
+        """
+        refs = [run.branch, ref_of(run.run_id)]
+        found = self.remote.bring_refs(self.store, refs, depth)
+        here = {ref: self.store.resolve(ref) or "" for ref in refs}
+        there = {ref: found.get(ref, "") for ref in refs}
+        self.store.update_refs([(ref, there[ref], here[ref]) for ref in refs if here[ref] != there[ref]])
+        if not self.store.has(run.base):
+            self.remote.fetch(self.store, [run.base])
+
     def predicted(self, run: Run, prediction: Prediction) -> tuple[str, str]:
         """Commits for a predicted tree and the one before it, as the gate is shown them."""
         if prediction.tree is None:
@@ -155,6 +177,41 @@ class Project:
         if here:
             self.store.update_refs(here)
         self.remote.push_all(self.store, moves)
+
+    def anchor(self, run: Run, files: Mapping[str, bytes], built: Sequence[str]) -> None:
+        """Puts the files beside the run's attestations, and all of these on the branch that clones have.
+
+        Raises FailedPrecondition `REF_MOVED`, if others write the branch faster than we can.
+        """
+        proofs = ref_of(run.run_id)
+        at = int(run.submit_time)
+        before = self.store.resolve(proofs)
+        anchored = before
+        if before is None or any(self.store.read(before, name) != data for name, data in files.items()):
+            anchored = add_files(self.store, before, files, built, f"End of run {run.run_id}\n", at)
+            self.store.update_refs([(proofs, anchored, before or "")])
+        if anchored is None:
+            raise ValueError("files were added")
+        self.remote.push(self.store, proofs, anchored, before or "")
+        for last in range(ANCHOR_TRIES, 0, -1):
+            found = self.remote.resolve(BRANCH)
+            tip = found.commit if found else None
+            if tip:
+                self.remote.fetch(self.store, [tip])
+                if self.store.entry(tip, directory_of(run.run_id)) == self._whole(anchored, run):
+                    return
+            try:
+                self.remote.push(
+                    self.store, BRANCH, add_run(self.store, tip, run.run_id, anchored, at), tip or ""
+                )
+                return
+            except FailedPrecondition as error:
+                if last == 1 or error.reasons[0].code != "REF_MOVED":
+                    raise
+
+    def _whole(self, anchored: str, run: Run) -> TreeEntry:
+        """The run's directory as the branch has it, once it is there."""
+        return TreeEntry(directory_of(run.run_id), 0o40000, self.store.commit_tree(anchored))
 
     def refuse_taken_branch(self, branch: str) -> None:
         """Refuses a run whose branch exists at the remote already.

@@ -89,27 +89,27 @@ class Verifier:
         if parent != found.run_base:
             before = self._attested(parent)
             if before.run_id != found.run_id:
-                raise _fails("ORDER_BROKEN", f"its run began at {found.run_base[:12]}, not at its parent")
+                raise fails("ORDER_BROKEN", f"its run began at {found.run_base[:12]}, not at its parent")
             if not before.slot < found.slot or before.run_base != found.run_base:
-                raise _fails("ORDER_BROKEN", f"it landed in slot {found.slot}, after slot {before.slot}")
+                raise fails("ORDER_BROKEN", f"it landed in slot {found.slot}, after slot {before.slot}")
         return found
 
     def _attested(self, commit: str) -> Accepted:
         if self.store.size(commit) > COMMIT_BYTES:
-            raise _fails("COMMIT_TOO_LARGE", f"more than {COMMIT_BYTES} bytes")
+            raise fails("COMMIT_TOO_LARGE", f"more than {COMMIT_BYTES} bytes")
         read = self.store.read_commit(commit)
         said = read_trailers(read.message)
         if said is None:
-            raise _fails("NOT_ATTESTED", "its message names no run, phase, attempt and verdict")
+            raise fails("NOT_ATTESTED", "its message names no run, phase, attempt and verdict")
         name = change_file(commit)
         data = read_file(self.store, said.run_id, name)
         if data is None:
-            raise _fails(
+            raise fails(
                 "ATTESTATION_MISSING", f"the repository has no attestation of it by run {said.run_id}"
             )
         statement, key_id = self._bundle(data, f"{directory_of(said.run_id)}/{name}", commit, read.tree)
         if len(read.parents) != 1:
-            raise _fails("ORDER_BROKEN", "it has not exactly one parent")
+            raise fails("ORDER_BROKEN", "it has not exactly one parent")
         return self._claims(statement.predicate, commit, read.tree, read.parents[0], said, key_id)
 
     def _bundle(self, data: bytes, path: str, commit: str, tree: str) -> tuple[Statement, str]:
@@ -125,19 +125,19 @@ class Verifier:
                     "VERSION_UNKNOWN", path, f"a predicate of type {statement.predicate_type[:100]!r}"
                 )
             if statement.digests("gitCommit") != (commit,):
-                raise _fails("OTHER_SUBJECT", "the attestation is of another commit")
+                raise fails("OTHER_SUBJECT", "the attestation is of another commit")
             if statement.digests("gitTree") != (tree,):
-                raise _fails("OTHER_SUBJECT", "the attestation is of another tree")
+                raise fails("OTHER_SUBJECT", "the attestation is of another tree")
             if statement.predicate_type in found:
-                raise _fails("STATEMENT_TWICE", f"two statements of type {statement.predicate_type}")
+                raise fails("STATEMENT_TWICE", f"two statements of type {statement.predicate_type}")
             found[statement.predicate_type] = statement, key.key_id, envelope.payload
         if missing := [kind for kind in OF_A_CHANGE if kind not in found]:
-            raise _fails("ATTESTATION_INCOMPLETE", f"no statement of type {missing[0]}")
+            raise fails("ATTESTATION_INCOMPLETE", f"no statement of type {missing[0]}")
         statement, key_id, payload = found[CHANGE]
         summary = found[OF_A_CHANGE[-1]][0].predicate
         digest = {"sha256": hashlib.sha256(payload).hexdigest()}
         if [each.get("digest") for each in member(summary, "inputAttestations", list, path)] != [digest]:
-            raise _fails("OTHER_SUBJECT", "the summary is of another statement")
+            raise fails("OTHER_SUBJECT", "the summary is of another statement")
         return statement, key_id
 
     def _claims(
@@ -149,31 +149,31 @@ class Verifier:
         phase = member(predicate, "phase", dict, source)
         builder = member(predicate, "builder", dict, source)
         if member(decision, "decision", str, source) != "ACCEPT":
-            raise _fails("NOT_ACCEPTED", f"the verdict was {decision['decision']}")
+            raise fails("NOT_ACCEPTED", f"the verdict was {decision['decision']}")
         digest = hashlib.sha256(canonical(decision)).hexdigest()
         if not digest == said.decision_digest == predicate.get("decisionDigest"):
-            raise _fails("OTHER_VERDICT", "its trailer names another verdict than is attested")
+            raise fails("OTHER_VERDICT", "its trailer names another verdict than is attested")
         named = (run.get("id"), phase.get("id"), phase.get("attempt"))
         if named != (said.run_id, said.phase_id, said.attempt):
-            raise _fails("OTHER_VERDICT", "its trailers name another run, phase or attempt than is attested")
+            raise fails("OTHER_VERDICT", "its trailers name another run, phase or attempt than is attested")
         if decision.get("tree") != tree or predicate.get("parent") != parent:
-            raise _fails("OTHER_SUBJECT", "another tree or parent was accepted")
+            raise fails("OTHER_SUBJECT", "another tree or parent was accepted")
         if decision.get("base_tree") != self.store.commit_tree(parent):
-            raise _fails("OTHER_SUBJECT", "its parent has another tree than it was judged on")
+            raise fails("OTHER_SUBJECT", "its parent has another tree than it was judged on")
         base = member(run, "base", str, source)
         if predicate.get("policyCommit") != base:
-            raise _fails("OTHER_POLICY", "its policy was not read at the base of its run")
+            raise fails("OTHER_POLICY", "its policy was not read at the base of its run")
         policy = self._policy(base)
         if decision.get("policy") != policy.digest:
-            raise _fails("OTHER_POLICY", f"the policy at {base[:12]} is another one than was applied")
+            raise fails("OTHER_POLICY", f"the policy at {base[:12]} is another one than was applied")
         if decision.get("change") != change_digest(self.store.diff(parent, commit), policy.digest):
-            raise _fails("OTHER_CHANGE", "it changes something else than was judged")
+            raise fails("OTHER_CHANGE", "it changes something else than was judged")
         change = member(builder, "change", str, source)
         if not self.store.has(change):
-            raise _fails("CHANGE_MISSING", f"the repository has not what the builder made ({change[:12]})")
+            raise fails("CHANGE_MISSING", f"the repository has not what the builder made ({change[:12]})")
         dropped = missing_effects(self.store, self.store.parents(change)[0], change, parent, commit)
         if dropped:
-            raise _fails("CHANGE_DROPPED", f"it has lost what was built of {dropped[0]}")
+            raise fails("CHANGE_DROPPED", f"it has lost what was built of {dropped[0]}")
         return Accepted(
             commit=commit,
             parent=parent,
@@ -201,8 +201,9 @@ class Verifier:
         commit = head
         while commit != base:
             found.append(commit)
-            parents = self.store.parents(commit)
-            if not parents or len(found) > RANGE_LIMIT:
+            # Before the first commit is nothing, which "" names.
+            commit = next(iter(self.store.parents(commit)), "")
+            if (not commit and base) or len(found) > RANGE_LIMIT:
                 raise InvalidInput(
                     Reason(
                         "RANGE_BROKEN",
@@ -210,7 +211,6 @@ class Verifier:
                         "name an earlier commit; of a shallow clone: git fetch --unshallow",
                     )
                 )
-            commit = parents[0]
         return found[::-1]
 
 
@@ -218,7 +218,7 @@ def run_statement(store: GitStore, trusted: Trust, run_id: str) -> tuple[Documen
     """What was signed of a run as it ended, and the run's head. Raises InvalidInput."""
     data = read_file(store, run_id, RUN_FILE)
     if data is None:
-        raise _fails("RUN_NOT_ATTESTED", f"the repository has no statement of how run {run_id} ended")
+        raise fails("RUN_NOT_ATTESTED", f"the repository has no statement of how run {run_id} ended")
     path = f"{directory_of(run_id)}/{RUN_FILE}"
     envelope = parse_envelope(data, path)
     trusted.refuse_retired(store, trusted.signer(envelope), path, data)
@@ -227,7 +227,7 @@ def run_statement(store: GitStore, trusted: Trust, run_id: str) -> tuple[Documen
         raise refusal("VERSION_UNKNOWN", path, f"a predicate of type {statement.predicate_type[:100]!r}")
     heads = statement.digests("gitCommit")
     if len(heads) != 1 or member(statement.predicate, "run", dict, path).get("id") != run_id:
-        raise _fails("OTHER_SUBJECT", "the statement is of another run")
+        raise fails("OTHER_SUBJECT", "the statement is of another run")
     return statement.predicate, heads[0]
 
 
@@ -253,12 +253,13 @@ def _approvals(predicate: Document, decision: Document, policy: Policy, source: 
         if isinstance(reason, list) and reason
     }
     if "APPROVED" in said and not proven and (keys or not given):
-        raise _fails("APPROVAL_UNPROVEN", "a person had to approve it, and no registered key has signed that")
+        raise fails("APPROVAL_UNPROVEN", "a person had to approve it, and no registered key has signed that")
     yield from (f"{approver} (proven)" for approver in proven)
     yield from (f"{approver} (unproven)" for approver in given)
 
 
-def _fails(code: str, message: str) -> InvalidInput:
+def fails(code: str, message: str) -> InvalidInput:
+    """A claim that does not hold."""
     return InvalidInput(
         Reason(code, message, "this history is not what the gate accepted: find out who made it")
     )

@@ -295,6 +295,23 @@ def trace(
 
 
 @app.command()
+def verify(
+    target: Annotated[
+        str, typer.Argument(metavar="[REV|RUN|A..B]", help="A run, a commit with its run, or a range.")
+    ] = "HEAD",
+    repo: RepoDirectory = Path(),
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", metavar="PUB", help="A public key to trust; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Check offline why each commit was accepted."""
+    from autopack.cli.commands import verify as command
+
+    return command.verify(target, repo, key or [], json)
+
+
+@app.command()
 def doctor(json: Json = False) -> int:
     """Say what this machine can and cannot do, and how to mend it."""
     from autopack.cli.commands import doctor as command
