@@ -117,6 +117,80 @@ class Project:
         if not self.store.has(run.base):
             self.remote.fetch(self.store, [run.base])
 
+    def catch_up(self, run: Run, depth: int) -> None:
+        """Has what others made of a run that they drove before: the remote says where its refs are.
+
+        `depth` is more than the run's commits.
+        """
+        refs = [run.branch, ref_of(run.run_id)]
+        found = self.remote.bring_refs(self.store, refs, depth)
+        here = {ref: self.store.resolve(ref) or "" for ref in refs}
+        there = {ref: found.get(ref, "") for ref in refs}
+        self.store.update_refs([(ref, there[ref], here[ref]) for ref in refs if here[ref] != there[ref]])
+        if not self.store.has(run.base):
+            self.remote.fetch(self.store, [run.base])
+
+    def predicted(self, run: Run, prediction: Prediction) -> tuple[str, str]:
+        """Commits for a predicted tree and the one before it, as the gate is shown them."""
+        if prediction.tree is None:
+            raise ValueError("a conflict has no tree")
+        base = run.head
+        if self.store.commit_tree(run.head) != prediction.base_tree:
+            base = self.store.commit(
+                tree=prediction.base_tree, parents=[run.base], message="Predicted base", author=_PREDICTOR
+            )
+        head = self.store.commit(
+            tree=prediction.tree, parents=[base], message="Predicted head", author=_PREDICTOR
+        )
+        return base, head
+
+    def make_commit(self, run: Run, attempt: Attempt, tree: str, message: str, author: Signature) -> str:
+        """The commit that lands, which no ref has yet; again is the same.
+
+        Raises:
+            Halt: `CHANGE_DROPPED`, if the tree has not the effect of the change that was built.
+        """
+        dropped = missing_effects(self.store, attempt.base, attempt.change, run.head, tree)
+        if dropped:
+            raise Halt(
+                Reason(
+                    "CHANGE_DROPPED",
+                    f"What would land has lost the change of {', '.join(dropped[:10])}.",
+                    "This is a fault of Autopack: report it with `autopack show RUN --json`.",
+                    path=dropped[0],
+                )
+            )
+        return self.store.commit(tree=tree, parents=[run.head], message=message, author=author)
+
+    def raw(self, run: Run, commit: str) -> tuple[bytes, bytes]:
+        """A commit and the run's head before it, as git hashes them."""
+        found = [self.store.read_object(bytes.fromhex(oid))[1] for oid in (commit, run.head)]
+        return found[0], found[1]
+
+    def land(self, landing: Landing, bundle: bytes) -> None:
+        """Moves branch and attestations in one transaction, here and at the remote; again is the same."""
+        run, commit = landing.run, landing.commit
+        proofs = ref_of(run.run_id)
+        before = self.store.resolve(proofs)
+        name = change_file(commit)
+        at = commit_seconds(run.submit_time, landing.phase.slot or 0)
+        if before and self.store.entry(before, name) is not None:
+            # Made before a crash, from the same judgement or an earlier one of the same change.
+            proof, before = before, next(iter(self.store.parents(before)), None)
+            if before == landing.attempt.change:
+                before = None
+        else:
+            text = f"Attest {landing.phase.phase_id}\n"
+            proof = add_files(self.store, before, {name: bundle}, [landing.attempt.change], text, at)
+        moves = [
+            (run.branch, commit, run.head if run.head != run.base else ""),
+            (proofs, proof, before or ""),
+        ]
+        here = [move for move in moves if self.store.resolve(move[0]) != move[1]]
+        if here:
+            self.store.update_refs(here)
+        self.remote.push_all(self.store, moves)
+
     def predicted(self, run: Run, prediction: Prediction) -> tuple[str, str]:
         """Commits for a predicted tree and the one before it, as the gate is shown them."""
         if prediction.tree is None:

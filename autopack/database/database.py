@@ -84,6 +84,11 @@ class Database:
         """
         return await self._run(self._readers, lambda: self._read(work))
 
+    @property
+    def shared(self) -> bool:
+        """Whether other machines may work on it too."""
+        return not self._sqlite
+
     async def ping(self) -> None:
         """Returns if the database answers; for health.
 

@@ -1,7 +1,7 @@
 """A repository on this machine, whoever owns it: read and written in process, so that nothing of it runs."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pygit2
@@ -115,6 +115,15 @@ class LocalRemote:
                 )
             ) from None
 
+    def bring_refs(self, store: GitStore, refs: Sequence[str], depth: int) -> dict[str, str]:
+        """See `Remote`."""
+        source = self._source(self._open())
+        found = {ref: oid for ref in refs if (oid := source.resolve(ref))}
+        for oid in found.values():
+            if not store.has(oid):
+                copy_commits(source, store, list(_first_parents(source, oid, depth)))
+        return found
+
     def work_tree_file(self, path: str) -> WorkTreeFile | None:
         """See `Remote`."""
         repository = self._open()
@@ -164,6 +173,14 @@ class LocalRemote:
         with refs.locked(repository, [(branch, new, expected_old)]):
             if checked_out is not None:
                 work_tree.move(checked_out, branch, expected_old, new)
+
+
+def _first_parents(source: GitStore, commit: str, count: int) -> Iterator[str]:
+    """The commit and those before it, as far as the repository has them; of merges, the first parents."""
+    yield commit
+    before = source.parents(commit)[:1]
+    if count > 1 and before and source.has(before[0]):
+        yield from _first_parents(source, before[0], count - 1)
 
 
 def _history(store: GitStore, target: GitStore, new: str) -> list[str]:

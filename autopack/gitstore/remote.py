@@ -32,6 +32,9 @@ class Remote(Protocol):
         Raises FailedPrecondition `BASE_NOT_ON_REMOTE`, InvalidInput `REPOSITORY_INCOMPLETE`, `PACK_INVALID`.
         """
 
+    def bring_refs(self, store: GitStore, refs: Sequence[str], depth: int) -> dict[str, str]:
+        """Brings what refs are at into the store, with `depth` commits of history; ids of those there are."""
+
     def work_tree_file(self, path: str) -> WorkTreeFile | None:
         """A file of the work tree at the remote; None without a work tree or without the file."""
 

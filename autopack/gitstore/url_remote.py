@@ -83,6 +83,14 @@ class UrlRemote:
             elif not store.has(commit):
                 self._fetch(store, ["--depth=1"], [commit])
 
+    def bring_refs(self, store: GitStore, refs: Sequence[str], depth: int) -> dict[str, str]:
+        """See `Remote`."""
+        known, _ = self._list()
+        found = {ref: known[ref] for ref in refs if ref in known}
+        if not all(map(store.has, found.values())):
+            self._fetch(store, [f"--depth={depth}"], list(found))
+        return found
+
     def _look_for(self, store: GitStore, commit: str) -> None:
         self._fetch_history(store)
         contains = ["for-each-ref", "--count=1", f"--contains={commit}", _CHECKED]

@@ -19,7 +19,7 @@ from orchestrator_svc.domain.states import (
     check_transition,
 )
 from orchestrator_svc.storage.rows import reasons_to_json
-from orchestrator_svc.storage.tables import attempts, events, phases, runs
+from orchestrator_svc.storage.tables import attempts, events, handoffs, phases, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,8 @@ def apply(
                 "Read the run again.",
             )
         )
+    if run is not None and run[1] in ENDED_RUNS:
+        connection.execute(sa.delete(handoffs).where(handoffs.c.run_id == run_id))
     for change in changes:
         _apply_phase(connection, run_id, change)
     first = row.next_sequence - count

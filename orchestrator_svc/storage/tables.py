@@ -75,6 +75,16 @@ attempts = sa.Table(
     sa.Column("exchange_digest", sa.String(64), nullable=False, server_default=""),
 )
 
+# What an orchestrator with another directory needs of attempts that have not landed; gone with the run's end.
+handoffs = sa.Table(
+    "handoffs",
+    metadata,
+    sa.Column("run_id", sa.String(100), primary_key=True),
+    sa.Column("phase_id", sa.String(100), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("pack", sa.LargeBinary, nullable=False),
+)
+
 events = sa.Table(
     "events",
     metadata,
