@@ -1,16 +1,16 @@
 """Brings revisions of a repository to the services, and waits for their long work."""
 
 import asyncio
-import subprocess
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
-from autopack.cli.repository import GIT_SECONDS, repository_of, root_of
+from autopack.cli.repository import git_directory, repository_of, root_of
 from autopack.cli.session import Session
 from autopack.errors import InvalidInput, Reason, Unavailable
+from autopack.gitstore.command import GitFailed, run_git
 from autopack.policy import document
 from autopack.policy.policy import DEFAULT_POLICY, POLICY_FILE, load_policy
 from autopack.rpc.errors import call
@@ -31,25 +31,39 @@ async def bring(session: Session, repo: str, revisions: Sequence[str]) -> messag
 
 
 def refuse_diverged(repo: Path, base: str, head: str) -> None:
-    """Raises InvalidInput BASE_NOT_ANCESTOR: only what is on top of the base is judged as it would land."""
-    command = ["git", "-C", str(root_of(repo)), "merge-base", "--is-ancestor", base, head]
-    result = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False)
-    if result.returncode == 1:
+    """Raises InvalidInput BASE_NOT_ANCESTOR: only what is on top of the base is judged as it would land;
+    SHALLOW_REPOSITORY where the clone lacks the history that would show it."""
+    place = git_directory(root_of(repo))
+    try:
+        run_git(["merge-base", "--is-ancestor", "--end-of-options", base, head], git_dir=place)
+    except GitFailed as error:
+        if error.status != 1:
+            return  # a repository that git cannot read, and libgit2 can: nothing is known of its history
+        if run_git(["rev-parse", "--is-shallow-repository"], git_dir=place).strip() == b"true":
+            raise InvalidInput(
+                Reason(
+                    "SHALLOW_REPOSITORY",
+                    f"this clone lacks the history that leads from {base[:10]} to {head[:10]}",
+                    "git fetch --unshallow (in a GitHub workflow: actions/checkout with fetch-depth: 0)",
+                    str(repo),
+                )
+            ) from None
         raise InvalidInput(
             Reason(
                 "BASE_NOT_ANCESTOR",
                 f"{head[:10]} does not contain the base {base[:10]}, so its tree is not what would land",
                 "merge the base into it or rebase it first; or give `--base $(git merge-base BASE HEAD)`",
             )
-        )
+        ) from None
 
 
 def refuse_category(repo: Path, base: str, category: str) -> None:
     """Raises InvalidInput UNKNOWN_CATEGORY, or with what is wrong with the policy of the base."""
-    command = ["git", "-C", str(root_of(repo)), "show", f"{base}:{POLICY_FILE}"]
-    shown = subprocess.run(command, capture_output=True, timeout=GIT_SECONDS, check=False)
-    text = document.decode(shown.stdout, POLICY_FILE, "POLICY")
-    policy = load_policy(text) if shown.returncode == 0 else DEFAULT_POLICY
+    try:
+        shown = run_git(["cat-file", "blob", f"{base}:{POLICY_FILE}"], git_dir=git_directory(root_of(repo)))
+        policy = load_policy(document.decode(shown, POLICY_FILE, "POLICY"))
+    except GitFailed:
+        policy = DEFAULT_POLICY
     if refusal := policy.refuse_category(category):
         raise InvalidInput(refusal)
 

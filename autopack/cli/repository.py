@@ -31,18 +31,24 @@ def repository_of(given: str, all_in_one: bool) -> run_pb2.Repository:
 
 
 def root_of(directory: Path) -> Path:
-    """The repository that a directory is in; a bare one is its own root."""
+    """The repository that a directory is in, whoever owns it; a bare one is its own root."""
     path = directory.expanduser().absolute()
     if not path.is_dir():
         raise NotFound(Reason("REPOSITORY_NOT_FOUND", f"{path} is no directory", "give --repo DIR"))
-    found = git(path, "rev-parse", "--show-toplevel") or git(path, "rev-parse", "--absolute-git-dir")
-    if not found:
-        raise InvalidInput(
-            Reason(
-                "NOT_A_REPOSITORY", f"{path} is not in a git repository", f"git -C {path} init, then commit"
-            )
-        )
-    return Path(found)
+    for place in (path, *path.parents):
+        if (place / ".git").exists() or ((place / "HEAD").is_file() and (place / "objects").is_dir()):
+            return place
+    raise InvalidInput(
+        Reason("NOT_A_REPOSITORY", f"{path} is not in a git repository", f"git -C {path} init, then commit")
+    )
+
+
+def git_directory(root: Path) -> Path:
+    """Where git keeps what it knows of a repository."""
+    place = root / ".git"
+    if place.is_file():  # a work tree beside others, or a submodule
+        return root / place.read_text().removeprefix("gitdir:").strip()
+    return place if place.is_dir() else root
 
 
 def remote_url(root: Path) -> str:

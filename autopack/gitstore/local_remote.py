@@ -81,7 +81,7 @@ class LocalRemote:
         return Revision(commit, branch, lambda: self._notices(commit))
 
     def _refuse_cut_history(self, repository: pygit2.Repository, revision: str) -> None:
-        if repository.is_shallow and re.search(r"[~^@]", revision):
+        if repository.is_shallow and re.search(r"[~^@]|^[0-9a-f]{7,40}$", revision):
             raise InvalidInput(
                 Reason(
                     "SHALLOW_REPOSITORY",
