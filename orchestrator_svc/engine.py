@@ -9,8 +9,10 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+if TYPE_CHECKING:  # it takes longer to import than all else here, and who only reads needs none of it
+    from dbos import DBOSConfig
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +45,10 @@ class Engine:
         """Launches DBOS, which goes on with what this executor left; no effect when it runs."""
         async with self._lock:
             if self._start_workflow is None:
-                self._start_workflow = await self._launch()
+                self._start_workflow = await asyncio.to_thread(self._launch, asyncio.get_running_loop())
 
-    async def _launch(self) -> Callable[[str, str], None]:
-        loop = asyncio.get_running_loop()
+    def _launch(self, loop: asyncio.AbstractEventLoop) -> Callable[[str, str], None]:
+        from dbos import DBOS, SetWorkflowID
 
         def drive_run(run_id: str) -> None:
             # In a thread of DBOS's: its asynchronous side would replace the default executor of our
@@ -58,7 +60,7 @@ class Engine:
 
         DBOS(config=self._config)
         workflow = DBOS.workflow(name="drive_run")(drive_run)
-        await asyncio.to_thread(DBOS.launch)
+        DBOS.launch()
 
         def start_workflow(run_id: str, workflow_id: str) -> None:
             with SetWorkflowID(workflow_id):
@@ -80,5 +82,7 @@ class Engine:
         """Stops DBOS; the drivers must have been stopped before."""
         async with self._lock:
             if self._start_workflow is not None:
+                from dbos import DBOS
+
                 self._start_workflow = None
                 await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
