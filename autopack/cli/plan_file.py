@@ -1,5 +1,6 @@
 """Plans and policies in files."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,13 +18,14 @@ def read_plan(path: Path) -> Plan:
 
 
 def read_document(path: Path, kind: str) -> str:
-    """The text of a plan or policy; `kind` is PLAN or POLICY. Raises NotFound and InvalidInput."""
+    """The text of a document; `kind` as in `document.decode`. Raises NotFound and InvalidInput."""
     limit = document.MAXIMUM_BYTES + 1
     if path == Path("-"):
         return document.decode(sys.stdin.buffer.read(limit), "-", kind)
     try:
         with path.open("rb") as file:
             data = file.read(limit)
+            size = os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise NotFound(
             Reason("FILE_NOT_FOUND", f"there is no file {path}", "check its name", str(path))
@@ -31,4 +33,4 @@ def read_document(path: Path, kind: str) -> str:
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise InvalidInput(Reason("FILE_UNREADABLE", message, "give a readable file", str(path))) from None
-    return document.decode(data, str(path), kind)
+    return document.decode(data, str(path), kind, size)

@@ -28,6 +28,12 @@ _FLOAT = re.compile(
 _PLAIN_TAGS = (None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
+_SPLIT = {
+    "PLAN": "keep large changes in files beside the plan (`diff: change.patch`) or split it",
+    "PATCH": "split the change into phases, or use a command that makes it",
+}
+
+
 @dataclass(slots=True)
 class Node:
     """A value with the line that it starts on; a mapping's values may start below their keys' lines."""
@@ -52,14 +58,17 @@ class Node:
         return line
 
 
-def decode(data: bytes, source: str, kind: str) -> str:
-    """The text of a document's bytes; `kind` is PLAN or POLICY. Raises InvalidInput."""
+def decode(data: bytes, source: str, kind: str, size: int = 0) -> str:
+    """The text of a document's bytes; `kind` is PLAN, POLICY, PATCH or APPROVALS. Raises InvalidInput.
+
+    `size` is the whole document's, where more than MAXIMUM_BYTES were not read.
+    """
     if len(data) > MAXIMUM_BYTES:
         raise InvalidInput(
             Reason(
                 f"{kind}_TOO_LARGE",
-                f"{source} weighs {len(data)} bytes, the limit is {MAXIMUM_BYTES}",
-                "keep large changes in files beside the plan (`diff: change.patch`) or split it",
+                f"{source} weighs {size or f'more than {MAXIMUM_BYTES}'} bytes, the limit is {MAXIMUM_BYTES}",
+                _SPLIT.get(kind, "write less, or split it"),
                 path=source,
             )
         )

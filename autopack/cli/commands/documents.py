@@ -1,12 +1,16 @@
 """`autopack validate` and `autopack schema`: plans and policies as documents."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autopack.cli import outcome
 from autopack.cli.plan_file import read_document
 from autopack.cli.terminal import output
 from autopack.errors import InvalidInput, Reason
+
+if TYPE_CHECKING:
+    from autopack.policy.plan import Plan
 
 
 def validate(path: Path, as_json: bool) -> int:
@@ -50,10 +54,26 @@ def _check(path: Path, text: str) -> tuple[str, tuple[Reason, ...]]:
         if kind == "policy":
             load_policy(text, source)
         else:
-            plan_to_proto(load_plan(text, source, None if source == "-" else path.parent))
+            plan = load_plan(text, source, None if source == "-" else path.parent)
+            plan_to_proto(plan)
+            return kind, tuple(_refuse_patches(plan))
     except InvalidInput as error:
         return kind, error.reasons
     return kind, ()
+
+
+def _refuse_patches(plan: "Plan") -> Iterator[Reason]:
+    """What is wrong with the plan's patches wherever they are applied, and whatever the policy."""
+    from autopack.policy.paths import PathRules
+    from autopack.policy.plan import PatchBuilder
+
+    for phase in plan.phases:
+        if isinstance(phase.builder, PatchBuilder):
+            # libgit2 is only needed where there is a patch.
+            from autopack.gitstore.planned_patch import of_phase, refuse_anywhere
+
+            rules = PathRules(scope=phase.scope.paths)
+            yield from (of_phase(phase.id, reason) for reason in refuse_anywhere(phase.builder, rules))
 
 
 def schema(document: str) -> int:
