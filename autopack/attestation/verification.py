@@ -115,24 +115,30 @@ class Verifier:
     def _bundle(self, data: bytes, path: str, commit: str, tree: str) -> tuple[Statement, str]:
         """The change's own statement out of all that are there; each is signed and about this commit."""
         found: dict[str, tuple[Statement, str, bytes]] = {}
+        written = b""
         for line in data.splitlines():
             envelope = parse_envelope(line, path)
             key = self.trust.signer(envelope)
             self.trust.refuse_retired(self.store, key, path, data)
             statement = parse_statement(envelope, path)
-            if statement.predicate_type not in OF_A_CHANGE:
-                raise refusal(
-                    "VERSION_UNKNOWN", path, f"a predicate of type {statement.predicate_type[:100]!r}"
-                )
+            kind = statement.predicate_type
+            if kind not in OF_A_CHANGE:
+                raise refusal("VERSION_UNKNOWN", path, f"a predicate of type {kind[:100]!r}")
             if statement.digests("gitCommit") != (commit,):
                 raise fails("OTHER_SUBJECT", "the attestation is of another commit")
             if statement.digests("gitTree") != (tree,):
                 raise fails("OTHER_SUBJECT", "the attestation is of another tree")
-            if statement.predicate_type in found:
-                raise fails("STATEMENT_TWICE", f"two statements of type {statement.predicate_type}")
-            found[statement.predicate_type] = statement, key.key_id, envelope.payload
+            if kind in found:
+                raise fails("STATEMENT_TWICE", f"two statements of type {kind}")
+            written += envelope.to_json() + b"\n"
+            found[kind] = statement, key.key_id, envelope.payload
         if missing := [kind for kind in OF_A_CHANGE if kind not in found]:
             raise fails("ATTESTATION_INCOMPLETE", f"no statement of type {missing[0]}")
+        if tuple(found) != OF_A_CHANGE or written != data:
+            raise fails(
+                "ATTESTATION_CHANGED",
+                "its statements are not in the order and form in which they were signed",
+            )
         statement, key_id, payload = found[CHANGE]
         summary = found[OF_A_CHANGE[-1]][0].predicate
         digest = {"sha256": hashlib.sha256(payload).hexdigest()}
@@ -221,6 +227,8 @@ def run_statement(store: GitStore, trusted: Trust, run_id: str) -> tuple[Documen
         raise fails("RUN_NOT_ATTESTED", f"the repository has no statement of how run {run_id} ended")
     path = f"{directory_of(run_id)}/{RUN_FILE}"
     envelope = parse_envelope(data, path)
+    if envelope.to_json() != data:
+        raise fails("ATTESTATION_CHANGED", "the run's statement is not in the form in which it was signed")
     trusted.refuse_retired(store, trusted.signer(envelope), path, data)
     statement = parse_statement(envelope, path)
     if statement.predicate_type != RUN:

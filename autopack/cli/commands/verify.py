@@ -9,12 +9,13 @@ import resource
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from autopack.cli import outcome
 from autopack.errors import AutopackError, InvalidInput, Reason
+from autopack.signing.keys import PublicKey, read_public_keys
 
 STARTING_SECONDS = 60.0
 COMMIT_SECONDS = 60.0
@@ -26,14 +27,12 @@ Said = dict[str, Any]
 
 def verify(target: str, directory: Path, keys: list[Path], as_json: bool) -> int:
     """One line for each commit; 0 where all claims hold, else 1."""
-    from autopack.signing.keys import read_public_keys
-
     if not keys:
         fix = "give --key FILE: the gate's public key, from somebody you trust and not from the repository"
         raise InvalidInput(Reason("KEY_MISSING", "nothing can be verified without a public key", fix))
     trusted = read_public_keys(keys)
     said = []
-    for line in _from_child(lambda: _work(target, directory, trusted)):
+    for line in _from_child(lambda: claims(target, directory, trusted)):
         if "error" in line:
             raise InvalidInput(*(Reason(**reason) for reason in line["error"]))
         said.append(line)
@@ -62,7 +61,8 @@ def _print(line: Said) -> None:
     print(f"{mark} {line['commit'][:12]} {what} [{neutralise(why, True)}]", flush=True)
 
 
-def _work(target: str, directory: Path, keys: Any) -> Iterator[Said]:
+def claims(target: str, directory: Path, keys: Mapping[str, PublicKey]) -> Iterator[Said]:
+    """What is said of each commit, then of the run where one is named. Raises AutopackError."""
     from autopack.attestation.repository import open_clone, resolve
     from autopack.attestation.runs import claims_of_run
     from autopack.attestation.trust import trust
@@ -98,7 +98,7 @@ def _work(target: str, directory: Path, keys: Any) -> Iterator[Said]:
             yield document | {"holds": False, "reason": outcome.reason_json(error.reasons[0])}
 
 
-def _from_child(work: Any) -> Iterator[Said]:
+def _from_child(work: Callable[[], Iterator[Said]]) -> Iterator[Said]:
     """What the work yields, in a process of its own with bounded memory and time."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -143,7 +143,7 @@ def _from_child(work: Any) -> Iterator[Said]:
         raise InvalidInput(_too_much("the process that read it has died"))
 
 
-def _say(output: Any, work: Any) -> None:
+def _say(output: IO[str], work: Callable[[], Iterator[Said]]) -> None:
     try:
         for document in work():
             output.write(json.dumps(document) + "\n")
