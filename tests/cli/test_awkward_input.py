@@ -244,10 +244,10 @@ def test_a_tier_that_this_installation_does_not_use_ends_with_4_before_any_run(
 
 
 def test_errors_into_a_closed_pipe_end_quietly(autopack: Any) -> None:
-    process = autopack.start("validate", "no-such-file.yaml", "--json")
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(60) == 0
+    with autopack.start("validate", "no-such-file.yaml", "--json") as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
 
 
 def test_the_gate_prints_the_commands_that_approve(world: Any) -> None:
