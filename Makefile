@@ -28,6 +28,7 @@ lint: setup
 	.venv/bin/lint-imports
 	.venv/bin/python protos/generate.py --check
 	.venv/bin/python protos/lint.py
+	.venv/bin/autopack contracts check
 
 # Against what has landed: the remote's main where it is known, else the commit before.
 breaking: setup

@@ -6,10 +6,10 @@ from datetime import date
 import pytest
 
 from autopack.ledger.append_only import LEDGER_PATHS, check_append_only, check_ledger_change
+from autopack.ledger.derived import CHANGELOG_PATH, HUB_PATH, README_PATH, render_derived
 from autopack.ledger.document import Ledger, append, empty, parse, render
 from autopack.ledger.entry import LEDGERS, Content, Kind, make_content
 from autopack.ledger.files import render_files
-from autopack.ledger.derived import CHANGELOG_PATH, HUB_PATH, README_PATH, render_derived
 
 DAY = date(2026, 1, 31)
 DEC = LEDGERS[Kind.DECISION].path
