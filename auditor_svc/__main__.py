@@ -12,6 +12,7 @@ from auditor_svc.analyzers.scanner import Scanner
 from auditor_svc.analyzers.worker_process import WorkerPool
 from auditor_svc.auditing import Auditing
 from auditor_svc.config import Config
+from auditor_svc.reviewers.panel import Panel
 from auditor_svc.service import AuditorServiceServicer
 from auditor_svc.storage.audits import AuditStore
 from autopack.api.auditor.v1 import auditor_service_pb2, auditor_service_pb2_grpc
@@ -36,7 +37,7 @@ async def start(config: Config) -> RunningService:
     copies = Copies(config.directory / "git", config.tls)
     in_worker = WorkerScanner(WorkerPool(config.workers))
     scanners: list[Scanner] = [in_worker, RuffScanner(config.directory / "files")]
-    auditing = Auditing(copies, scanners, config.concurrent_audits)
+    auditing = Auditing(copies, scanners, Panel(config.secrets), config.concurrent_audits)
     servicer = AuditorServiceServicer(operations, auditing, store)
     warming = asyncio.create_task(warm(in_worker if config.warm else None))
 

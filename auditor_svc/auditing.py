@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import json
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from auditor_svc.analyzers.scanner import Scanner
@@ -13,10 +15,16 @@ from auditor_svc.changes import changed_paths, read_change
 from auditor_svc.domain.audit import AuditResult, AuditRules, conclude
 from auditor_svc.domain.change import ChangedFile
 from auditor_svc.domain.findings import AnalyzerReport, Severity
+from auditor_svc.domain.sarif_in import MAXIMUM_BYTES as MAXIMUM_SARIF_BYTES
+from auditor_svc.domain.sarif_in import read_sarif
+from auditor_svc.domain.suppressions import Suppression
+from auditor_svc.reviewers.panel import Panel
 from autopack.errors import Reason, Unavailable
 from autopack.gitstore.copies import Copies
 from autopack.gitstore.store import GitStore
+from autopack.policy import policy as policy_file
 from autopack.policy.categories import categories
+from autopack.policy.paths import matches
 from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
 from autopack.telemetry import names
@@ -47,6 +55,7 @@ class Job:
     request: AuditRequest
     store: GitStore
     rules: AuditRules
+    policy: policy_file.AuditRules
     key: str
     """SHA-256 of everything that the result depends on."""
 
@@ -54,8 +63,9 @@ class Job:
 class Auditing:
     """Makes audits, a bounded number at a time."""
 
-    def __init__(self, copies: Copies, scanners: Sequence[Scanner], concurrent: int) -> None:
+    def __init__(self, copies: Copies, scanners: Sequence[Scanner], panel: Panel, concurrent: int) -> None:
         self._copies = copies
+        self._panel = panel
         self._scanners = scanners
         self._slots = asyncio.Semaphore(concurrent)
 
@@ -65,11 +75,11 @@ class Auditing:
             request.project_id, request.git_address, request.policy_commit, request.base, request.head
         )
         policy = await asyncio.to_thread(policy_at, store, request.policy_commit)
-        rules = await asyncio.to_thread(_rules, store, policy, request)
+        rules = await asyncio.to_thread(_rules, store, policy, request, time.time())
         versions: dict[str, str] = {}
         for scanner in self._scanners:
             versions |= await scanner.versions()
-        return Job(request, store, rules, _key(request, policy, rules, versions))
+        return Job(request, store, rules, policy.audit, _key(request, policy, rules, versions))
 
     async def run(self, job: Job) -> AuditResult:
         """The audit. Raises Unavailable `AUDIT_TIMED_OUT`."""
@@ -84,10 +94,14 @@ class Auditing:
                 change = await asyncio.to_thread(read_change, job.store, request.base, request.head)
                 try:
                     async with asyncio.timeout(AUDIT_SECONDS):
-                        reports = await self._scan(change.files)
+                        reports, (reviews, judged) = await asyncio.gather(
+                            self._scan(change.files),
+                            self._panel.review(change.files, job.policy, _reviews_required(job)),
+                        )
+                        reports += await asyncio.to_thread(_brought, job, change.files)
                 except TimeoutError as error:
                     raise _timed_out() from error
-                result = await asyncio.to_thread(conclude, change, reports, job.rules)
+                result = await asyncio.to_thread(conclude, change, reports, job.rules, reviews, judged)
                 current.set_attribute(names.FINDINGS, len(result.findings))
                 current.set_attribute(names.STATE, result.outcome.name)
                 return result
@@ -108,10 +122,28 @@ async def _observed(scanner: Scanner, files: Sequence[ChangedFile]) -> tuple[Ana
         return reports
 
 
-def _rules(store: GitStore, policy: Policy, request: AuditRequest) -> AuditRules:
+def _reviews_required(job: Job) -> int:
+    return 2 if job.rules.two_reviews else 1 if job.policy.review == "always" else 0
+
+
+def _brought(job: Job, files: Sequence[ChangedFile]) -> list[AnalyzerReport]:
+    """What other scanners wrote, from the change itself: it can only add findings."""
+    head = job.request.head
+    return [
+        read_sarif(path, job.store.read(head, path, MAXIMUM_SARIF_BYTES), files) for path in job.policy.sarif
+    ]
+
+
+def _rules(store: GitStore, policy: Policy, request: AuditRequest, now: float) -> AuditRules:
     found = categories(changed_paths(store, request.base, request.head), policy, request.category)
     return AuditRules(
-        block_at=Severity.named(policy.audit.block_at), two_reviews=bool(set(found) & set(policy.audit.dual))
+        block_at=Severity.named(policy.audit.block_at),
+        two_reviews=bool(set(found) & set(policy.audit.dual)),
+        suppressions=tuple(
+            Suppression(item.rule, partial(matches, item.paths), item.reason, item.owner, item.expires)
+            for item in policy.audit.suppressions
+        ),
+        today=time.strftime("%Y-%m-%d", time.gmtime(now)) if policy.audit.suppressions else "",
     )
 
 
@@ -122,6 +154,7 @@ def _key(request: AuditRequest, policy: Policy, rules: AuditRules, versions: Map
         request.head,
         policy.digest,
         rules.two_reviews,
+        rules.today,
         sorted(versions.items()),
         platform.python_version(),
         _CODE,
@@ -132,7 +165,9 @@ def _key(request: AuditRequest, policy: Policy, rules: AuditRules, versions: Map
 def _code_digest() -> str:
     """SHA-256 of this package's sources: whoever changes a rule changes the key."""
     digest = hashlib.sha256()
-    for path in sorted(file for suffix in ("py", "yaml") for file in Path(__file__).parent.rglob(f"*.{suffix}")):
+    for path in sorted(
+        file for suffix in ("py", "yaml") for file in Path(__file__).parent.rglob(f"*.{suffix}")
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

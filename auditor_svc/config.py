@@ -1,9 +1,10 @@
 """The auditor's settings, read from the environment in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import whole_number
 
@@ -31,6 +32,8 @@ class Config:
     health_address: str = ""
     """Where health is told without TLS, to probes; empty: nowhere."""
     maximum_concurrent_rpcs: int = 400
+    secrets: Mapping[str, tuple[str, frozenset[str]]] = field(default_factory=dict)
+    """Of each secret that reviewers may use: its value, and the HOST:PORTs that it may go to."""
 
     @property
     def url(self) -> str:
@@ -54,4 +57,19 @@ class Config:
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
             health_address=environ.get("AUTOPACK_HEALTH_ADDRESS", ""),
+            secrets=_secrets(environ),
         )
+
+
+def _secrets(environ: Mapping[str, str]) -> dict[str, tuple[str, frozenset[str]]]:
+    """Grants written as `NAME@HOST:PORT`, separated by blanks."""
+    found: dict[str, tuple[str, frozenset[str]]] = {}
+    for grant in environ.get("AUTOPACK_AUDITOR_SECRETS", "").split():
+        name, _, host = grant.partition("@")
+        if not name or ":" not in host or name.startswith(("AUTOPACK_", "OTEL_", "PG", "DATABASE_")):
+            fix = "write NAME@HOST:PORT, and keep the key in a variable of its own"
+            raise InvalidInput(
+                Reason("SETTING_INVALID", f"AUTOPACK_AUDITOR_SECRETS has {grant[:100]!a}", fix)
+            )
+        found[name] = (environ.get(name, ""), found.get(name, ("", frozenset()))[1] | {host})
+    return found

@@ -15,6 +15,8 @@ from auditor_svc.domain.findings import (
 )
 from auditor_svc.domain.fingerprints import introduced
 from auditor_svc.domain.recommendation import Outcome, Review, combine, review_findings
+from auditor_svc.domain.reviews import ModelReview, outcomes
+from auditor_svc.domain.suppressions import Suppression, suppress
 from autopack.errors import Reason
 
 _ASSERT_RULES = {"S101", "B101"}
@@ -30,6 +32,9 @@ class AuditRules:
     block_at: Severity
     two_reviews: bool
     """Whether a category of the change asks for a second, independent review."""
+    suppressions: tuple[Suppression, ...] = ()
+    today: str = ""
+    """The day that suppressions are held against, as 2027-01-31, UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +49,40 @@ class AuditResult:
     reports: tuple[AnalyzerReport, ...]
     reasons: tuple[Reason, ...]
     """Why the outcome is NOT_REVIEWED, or why a person should look; empty otherwise."""
+    notes: tuple[str, ...] = ()
+    """Findings that a person answers for."""
 
     @property
     def findings_digest(self) -> str:
         return findings_digest(self.findings)
 
 
-def conclude(change: Change, reports: Sequence[AnalyzerReport], rules: AuditRules) -> AuditResult:
-    """Puts the reports together. Any failure of any analyzer makes it NOT_REVIEWED."""
+def conclude(
+    change: Change,
+    reports: Sequence[AnalyzerReport],
+    rules: AuditRules,
+    reviews: Sequence[ModelReview] = (),
+    judged: ModelReview | None = None,
+) -> AuditResult:
+    """Puts the reports together. Any failure of any analyzer, or of a reviewer, makes it NOT_REVIEWED."""
+    analyzed = bool(reports)
+    reports = [*reports, *(review.report for review in (*reviews, *([judged] if judged else [])))]
     old = [item for report in reports for item in report.old]
     new = [item for report in reports for item in report.new if _relevant(item)]
     unread = tuple(dict.fromkeys((*change.unread, *(item for report in reports for item in report.unread))))
-    found = without_duplicates(introduced(new, old))
+    found, notes = suppress(without_duplicates(introduced(new, old)), rules.suppressions, rules.today)
     findings = tuple(sorted((*found, *map(_coverage_finding, unread)), key=lambda item: item.order))
     failures = tuple(reason for report in reports for reason in report.failures)
     outcome = (
         Outcome.NOT_REVIEWED
-        if failures or not reports
+        if failures or not analyzed
         else review_findings(found, rules.block_at, unread=bool(unread))
     )
-    combined = combine([Review("analyzers", outcome)], required=2 if rules.two_reviews else 1)
-    escalation = _reasons_to_escalate(unread, rules) if combined is Outcome.ESCALATE else ()
+    words, doubts = outcomes(reviews, judged, rules.block_at)
+    required = 2 if rules.two_reviews and not reviews else 3 if rules.two_reviews else 1
+    combined = combine([Review("analyzers", outcome), *words], required)
+    missing = rules.two_reviews and len(reviews) < 2
+    escalation = (*_reasons_to_escalate(unread, missing), *doubts) if combined is Outcome.ESCALATE else ()
     return AuditResult(
         base=change.base,
         head=change.head,
@@ -72,6 +90,7 @@ def conclude(change: Change, reports: Sequence[AnalyzerReport], rules: AuditRule
         findings=findings,
         reports=tuple(reports),
         reasons=failures or escalation,
+        notes=notes,
     )
 
 
@@ -94,11 +113,11 @@ def _coverage_finding(item: Unread) -> Finding:
     return introduced([detection], [])[0]
 
 
-def _reasons_to_escalate(unread: Sequence[Unread], rules: AuditRules) -> tuple[Reason, ...]:
+def _reasons_to_escalate(unread: Sequence[Unread], is_missing: bool) -> tuple[Reason, ...]:
     reasons = [
         Reason(item.code, item.message, "have a person review this file", item.path) for item in unread
     ]
-    if rules.two_reviews:
+    if is_missing:
         reasons.append(
             Reason(
                 "SECOND_REVIEW_REQUIRED",

@@ -110,7 +110,7 @@ def _result(finding: Finding, rules: Sequence[str], weaknesses: Sequence[str]) -
 
 
 def _invocation(report: AnalyzerReport, result: AuditResult, left_out: int) -> dict[str, Any]:
-    notes = list(report.notes)
+    notes = [*report.notes, *(result.notes if report is result.reports[0] else ())] if result.reports else []
     if left_out:
         notes.append(f"{left_out} more findings were left out of this document")
     notifications = [{"level": "note", "message": {"text": note}} for note in notes]

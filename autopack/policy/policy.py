@@ -194,12 +194,57 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """A finding that a person has looked at and answers for, until a day."""
+
+    __pydantic_config__ = CLOSED
+    rule: Annotated[Words, Field(min_length=1, max_length=200)]
+    """The analyzer and its rule, as `bandit:B602`."""
+    paths: Annotated[tuple[Glob, ...], Field(min_length=1, max_length=100)]
+    reason: Annotated[Words, Field(min_length=10, max_length=1000)]
+    owner: Annotated[Words, Field(min_length=1, max_length=200)]
+    expires: Annotated[
+        str,
+        Field(
+            pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$",
+            description="a day as '2027-01-31', in quotes",
+        ),
+    ]
+    """Last day on which it holds, UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """A model that reads changes, behind an OpenAI-compatible endpoint."""
+
+    __pydantic_config__ = CLOSED
+    model: Annotated[Words, Field(min_length=1, max_length=200)]
+    endpoint: Annotated[
+        str, Field(pattern=r"^https?://[^\s]{1,1000}$", description="an address as http://127.0.0.1:8080/v1")
+    ]
+    secret: Secret | Literal[""] = ""
+    """Sent as bearer token; the auditor must have been allowed to send it there."""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRules:
-    """From which severity on findings block, and which categories are reviewed twice."""
+    """From which severity on findings block, who reviews, and what a person answers for."""
 
     __pydantic_config__ = CLOSED
     block_at: Severity = "high"
     dual: Annotated[tuple[Category, ...], Field(max_length=100)] = ("security_auth_change",)
+    """Categories that two independent reviewers read."""
+    review: Literal["dual", "always"] = "dual"
+    """Whether model reviewers read those categories alone, or one of them every change."""
+    reviewers: Annotated[Mapping[Identifier, Reviewer], Field(max_length=10)] = field(default_factory=dict)
+    """The first two, in the order of their names, review."""
+    judge: Reviewer | None = None
+    """Asked where two reviewers disagree."""
+    sarif: Annotated[tuple[FilePath, ...], Field(max_length=20)] = ()
+    """Documents of other scanners that the change must bring; one that it does not is not audited."""
+    licenses: Annotated[tuple[Words, ...], Field(max_length=200)] = ()
+    """SPDX identifiers that changed dependencies may have; empty: any."""
+    suppressions: Annotated[tuple[Suppression, ...], Field(max_length=500)] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ async def test_an_innocent_change_is_approved(bench: Bench) -> None:
     audit = await bench.ended(bench.request({"a.py": SHELL}, {"a.py": SHELL + b"\n\nX = 1\n"}))
     assert audit.state == SUCCEEDED
     assert audit.recommendation == audit_pb2.RECOMMENDATION_APPROVE
-    assert {run.name for run in audit.analyzers} == {"bandit", "ruff", "secrets", "text"}
+    assert {run.name for run in audit.analyzers} == {"bandit", "flow", "ruff", "secrets", "text"}
     assert not any(run.error for run in audit.analyzers)
 
 
@@ -159,7 +159,7 @@ async def test_a_file_that_no_analyzer_can_follow_is_not_audited(bench: Bench) -
     assert audit.recommendation == audit_pb2.RECOMMENDATION_UNSPECIFIED
     assert audit.findings_digest == ""
     assert {reason.path for reason in audit.reasons} == {"deep.py"}
-    assert {run.name for run in audit.analyzers if run.error} == {"bandit", "ruff"}
+    assert {run.name for run in audit.analyzers if run.error} == {"bandit", "flow", "ruff"}
 
 
 async def test_a_commit_that_does_not_exist_is_not_audited(bench: Bench) -> None:
@@ -276,7 +276,7 @@ async def test_an_audit_and_its_analyzers_are_spans(bench: Bench, spans: InMemor
     assert root.attributes[names.FINDINGS] == audit.finding_count
     analyzers = [span for span in spans.get_finished_spans() if span.name == names.ANALYZER_SPAN]
     assert {span.attributes[names.ANALYZER] for span in analyzers if span.attributes} == {
-        "bandit,secrets,text",
+        "bandit,flow,secrets,text",
         "ruff",
     }
     assert root.context is not None

@@ -1,0 +1,1 @@
+"""Models that read changes: blind, without tools, and believed only in what they add."""
