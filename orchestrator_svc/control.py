@@ -13,10 +13,19 @@ from autopack.api.gate.v1 import verdict_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.orchestrator.v1 import run_pb2
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.errors import (
+    AutopackError,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+    Reason,
+)
 from autopack.policy.convert import plan_from_proto
 from autopack.policy.plan import Plan
+from autopack.policy.read import policy_at
 from autopack.policy.run_ids import refuse_run_id
+from autopack.signing.approvals import proven_by
 from orchestrator_svc.domain.run import Event, Run
 from orchestrator_svc.domain.states import ENDED_RUNS, PhaseState, RunState
 from orchestrator_svc.drivers import Drivers
@@ -116,6 +125,7 @@ class Control:
     ) -> Run:
         """Keeps the approval and goes on."""
         content = b"\0".join((run_id.encode(), phase_id.encode(), approval.change_digest.encode()))
+        proven = await self._is_proven(run_id, approval)
         now = self.clock()
 
         def work(connection: sa.Connection) -> None:
@@ -129,10 +139,30 @@ class Control:
                     approver=approval.approver,
                     key_id=approval.key_id,
                     signature=approval.signature,
+                    proven=proven,
                 )
 
         await self.rows.database.transaction(work)
         return await self.drive(run_id)
+
+    async def _is_proven(self, run_id: str, approval: verdict_pb2.Approval) -> bool:
+        """Whether the approver's own key signed it, which it must where the policy has keys.
+
+        Raises:
+            PermissionDenied: `APPROVAL_UNPROVEN`.
+        """
+        run = await self.rows.get(run_id, self.clock(), phases_too=False)
+        project = await self.projects.get(run.project_id)
+        policy = await asyncio.to_thread(policy_at, project.store, run.base)
+        keys = policy.approvals.public_keys()
+        own = [keys[approval.approver]] if approval.approver in keys else []
+        digest, approver = approval.change_digest, approval.approver
+        proven = proven_by(own, digest, approver, approval.key_id, approval.signature)
+        if keys and not proven:
+            fix = "approve with --key FILE --as NAME; approvals.keys of the policy at the run's base counts"
+            found = f"{approver} has not signed this approval with a key that the policy has for them"
+            raise PermissionDenied(Reason("APPROVAL_UNPROVEN", found, fix))
+        return proven
 
     async def reject(self, request_id: str, run_id: str, phase_id: str, why: str) -> Run:
         """Fails the phase and goes on without it."""

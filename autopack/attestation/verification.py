@@ -67,7 +67,10 @@ class Verifier:
 
     store: GitStore
     trust: Trust
-    _policies: dict[str, Policy] = field(default_factory=dict)
+    _policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
+    """With their digests."""
+    _last: Accepted | None = None
+    """Histories are walked forwards, so this is the next one's parent."""
 
     def lines(self, base: str, head: str) -> Iterator[Line]:
         """One for each commit after `base` up to `head`, oldest first.
@@ -87,11 +90,13 @@ class Verifier:
         found = self._attested(commit)
         parent = found.parent
         if parent != found.run_base:
-            before = self._attested(parent)
+            last = self._last
+            before = last if last is not None and last.commit == parent else self._attested(parent)
             if before.run_id != found.run_id:
                 raise fails("ORDER_BROKEN", f"its run began at {found.run_base[:12]}, not at its parent")
             if not before.slot < found.slot or before.run_base != found.run_base:
                 raise fails("ORDER_BROKEN", f"it landed in slot {found.slot}, after slot {before.slot}")
+        self._last = found
         return found
 
     def _attested(self, commit: str) -> Accepted:
@@ -169,10 +174,10 @@ class Verifier:
         base = member(run, "base", str, source)
         if predicate.get("policyCommit") != base:
             raise fails("OTHER_POLICY", "its policy was not read at the base of its run")
-        policy = self._policy(base)
-        if decision.get("policy") != policy.digest:
+        policy, policy_digest = self._policy(base)
+        if decision.get("policy") != policy_digest:
             raise fails("OTHER_POLICY", f"the policy at {base[:12]} is another one than was applied")
-        if decision.get("change") != change_digest(self.store.diff(parent, commit), policy.digest):
+        if decision.get("change") != change_digest(self.store.diff(parent, commit), policy_digest):
             raise fails("OTHER_CHANGE", "it changes something else than was judged")
         change = member(builder, "change", str, source)
         if not self.store.has(change):
@@ -194,11 +199,12 @@ class Verifier:
             key_id=key_id,
         )
 
-    def _policy(self, commit: str) -> Policy:
+    def _policy(self, commit: str) -> tuple[Policy, str]:
         if commit not in self._policies:
             if len(self._policies) >= _POLICIES:
                 self._policies.clear()
-            self._policies[commit] = policy_at(self.store, commit)
+            policy = policy_at(self.store, commit)
+            self._policies[commit] = policy, policy.digest
         return self._policies[commit]
 
     def _between(self, base: str, head: str) -> list[str]:

@@ -177,6 +177,12 @@ def approve(
     digest: Annotated[
         str, typer.Option("--digest", metavar="SHA", help="The change digest that was looked at.")
     ],
+    key: Annotated[
+        Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--as", metavar="NAME", help="Who you are in the policy's approvals.keys.")
+    ] = "",
     server: Server = "",
     wait: Wait = False,
     json: Json = False,
@@ -184,7 +190,7 @@ def approve(
     """Approve the change that a phase waits with, and go on with the run."""
     from autopack.cli.commands import answer
 
-    return answer.approve(run, phase, digest, server, wait, json)
+    return answer.approve(run, phase, digest, key, name, server, wait, json)
 
 
 @app.command()
@@ -216,12 +222,15 @@ def gate(
     sarif: Annotated[
         Path | None, typer.Option("--sarif", metavar="FILE", help="Write the audit's findings there.")
     ] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", metavar="FILE", help="Append the verdict there, in Markdown.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Judge any change: audit, checks, verdict."""
     from autopack.cli.commands import gate as command
 
-    return command.gate(repo, base, head, category, approvals, sarif, json)
+    return command.gate(repo, base, head, category, approvals, sarif, summary, json)
 
 
 @app.command()
@@ -278,6 +287,31 @@ def recall(
     from autopack.cli.commands import memory
 
     return memory.recall(query, repo, pending, json)
+
+
+contracts = typer.Typer(help="Hold what the ledgers promise.", no_args_is_help=True)
+app.add_typer(contracts, name="contracts")
+
+
+@contracts.callback()
+def _contracts() -> None:
+    """Hold what the ledgers promise."""
+
+
+@contracts.command("check")
+def contracts_check(
+    repo: RepoDirectory = Path(),
+    staged: Annotated[bool, typer.Option("--staged", help="What the next commit would hold.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="First write what is generated anew.")] = False,
+    since: Annotated[
+        str, typer.Option("--since", metavar="COMMIT", help="Take earlier history as it is.")
+    ] = "",
+    json: Json = False,
+) -> int:
+    """Check that ledgers only grow, and that all they name is there."""
+    from autopack.cli.commands import contracts as command
+
+    return command.check(repo, staged, write, since, json)
 
 
 @app.command()

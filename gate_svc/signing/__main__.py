@@ -40,8 +40,6 @@ def main(arguments: list[str]) -> None:
         while (message := receive(connection)) is not None:
             try:
                 signature = sign(message)
-                if not key.verifies(signature, message):
-                    raise OSError("what came back is no signature by the public key")
             except (OSError, ValueError, subprocess.SubprocessError) as error:
                 _answer(connection, FAILED, str(error).encode())
             else:
@@ -57,24 +55,28 @@ def receive(connection: socket.socket) -> bytes | None:
 def _key(arguments: list[str], connection: socket.socket) -> tuple[PublicKey, Sign]:
     match arguments:
         case ["file", path]:
-            key = create_private_key(Path(path))
+            own = create_private_key(Path(path))
         case ["socket"]:
-            key = private_key((receive(connection) or b"").decode("ascii", "replace"), "the environment")
+            own = private_key((receive(connection) or b"").decode("ascii", "replace"), "the environment")
         case ["command", line, public]:
-            return public_key(read_key_file(Path(public)), public), lambda message: _by_command(line, message)
+            key = public_key(read_key_file(Path(public)), public)
+            return key, lambda message: _by_command(line, message, key)
         case _:
             raise SystemExit("file PATH, socket, or command LINE PUBLIC_KEY_FILE")
-    return key.public, key.sign
+    return own.public, own.sign
 
 
-def _by_command(line: str, message: bytes) -> bytes:
+def _by_command(line: str, message: bytes, key: PublicKey) -> bytes:
     """The command's answer: 64 bytes, or base64 of them."""
     done = subprocess.run(shlex.split(line), input=message, capture_output=True, timeout=COMMAND_SECONDS)
     if done.returncode != 0:
         raise OSError(
             f"the command ended with {done.returncode}: {done.stderr.decode(errors='replace')[-300:]}"
         )
-    return done.stdout if len(done.stdout) == 64 else base64.b64decode(done.stdout)
+    signature = done.stdout if len(done.stdout) == 64 else base64.b64decode(done.stdout)
+    if not key.verifies(signature, message):
+        raise OSError("what the command printed is no signature by the public key")
+    return signature
 
 
 def _answer(connection: socket.socket, kind: bytes, data: bytes) -> None:

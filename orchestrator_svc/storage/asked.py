@@ -46,6 +46,7 @@ def approve(
     approver: str,
     key_id: str,
     signature: bytes,
+    proven: bool,
 ) -> None:
     """Keeps the approval; phase and run go on, the phase in a new slot.
 
@@ -79,7 +80,7 @@ def approve(
     )
     next_slot = connection.execute(sa.select(runs.c.next_slot).where(runs.c.run_id == run_id)).scalar_one()
     slots = slots_after_approval(RunStore.unfinished(connection, run_id), phase_id, next_slot)
-    proof = f"with key {key_id}" if key_id else "unproven: no key is registered"
+    proof = f"with key {key_id}" if proven else "unproven: no key is registered"
     changes.apply(
         connection,
         run_id,

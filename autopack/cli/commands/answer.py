@@ -6,11 +6,14 @@ import re
 import socket
 import uuid
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autopack.cli import outcome
 from autopack.cli.session import Session
 from autopack.errors import InvalidInput, Reason
+from autopack.signing.approvals import sign_approval
+from autopack.signing.keys import read_private_key
 
 if TYPE_CHECKING:
     from autopack.api.orchestrator.v1 import run_pb2
@@ -19,20 +22,32 @@ if TYPE_CHECKING:
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
-def approve(run_id: str, phase_id: str, digest: str, server: str, wait: bool, as_json: bool) -> int:
-    """Gives consent to one change, named by its digest."""
+def approve(
+    run_id: str,
+    phase_id: str,
+    digest: str,
+    key: Path | None,
+    name: str,
+    server: str,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Gives consent to one change, named by its digest, and signs it where there is a key."""
     if not _DIGEST.fullmatch(digest):
         fix = f"take it from `autopack show {run_id} --json`"
         raise InvalidInput(
             Reason("DIGEST_INVALID", f"{digest[:100]!r} is no change digest of 64 hex digits", fix)
         )
+    private = read_private_key(key) if key else None
     session = Session(server)
     from autopack.api.gate.v1 import verdict_pb2
     from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
     from autopack.rpc.errors import call
 
     async def ask(stub: "OrchestratorServiceAsyncStub") -> "run_pb2.Run":
-        approval = verdict_pb2.Approval(change_digest=digest, approver=approver())
+        approval = verdict_pb2.Approval(change_digest=digest, approver=name or approver())
+        if private is not None:
+            approval.key_id, approval.signature = sign_approval(private, digest, approval.approver)
         approval.approve_time.GetCurrentTime()
         request = messages.ApprovePhaseRequest(
             request_id=f"approve/{uuid.uuid4()}", run_id=run_id, phase_id=phase_id, approval=approval
