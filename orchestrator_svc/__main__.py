@@ -86,7 +86,7 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
     )
     await server.start()
     drivers.git_address = config.git_address or server.address
-    survivors = Survivors(control, clock, SCAN_SECONDS)
+    survivors = Survivors(control, clock, min(SCAN_SECONDS, config.lease_seconds / 3))
     if config.drive_at_start:
         survivors.start()
 

@@ -25,6 +25,8 @@ READERS = 4
 """Threads and connections for reads, and on Postgres for transactions too."""
 BUSY_SECONDS = 10
 """How long to wait for another process that writes to the same SQLite file."""
+IDLE_SECONDS = 5
+"""How long Postgres waits for the next statement of a transaction before it gives its locks to others."""
 SERIAL_ATTEMPTS = 10
 """Postgres refuses one of two transactions that got in each other's way; it is then run again."""
 BACKOFF_SECONDS = 0.01
@@ -151,7 +153,11 @@ def _create_engine(url: str) -> Engine:
             pool_size=2 * READERS,
             max_overflow=0,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": BUSY_SECONDS},
+            connect_args={
+                "connect_timeout": BUSY_SECONDS,
+                # A process that was stopped within a transaction must not hold up those that go on for it.
+                "options": f"-c idle_in_transaction_session_timeout={IDLE_SECONDS * 1000}",
+            },
         )
     path = sa.make_url(url).database
     if path:
@@ -181,6 +187,7 @@ _REFUSALS: tuple[tuple[str, type[AutopackError], str, str], ...] = (
     ("SQLITE_BUSY", Unavailable, "DATABASE_BUSY", "Another process writes to it: try again."),
     ("SQLITE_LOCKED", Unavailable, "DATABASE_BUSY", "Another process writes to it: try again."),
     ("SQLITE_FULL", ResourceExhausted, "DISK_FULL", "Make room on the disk."),
+    ("25P03", Unavailable, "DATABASE_UNAVAILABLE", "The transaction was left alone for too long: try again."),
     ("53100", ResourceExhausted, "DISK_FULL", "Make room on the disk."),
     ("SQLITE_READONLY", FailedPrecondition, "DATABASE_READ_ONLY", "Make file and directory writable."),
     ("SQLITE_CORRUPT", FailedPrecondition, "DATABASE_CORRUPT", "Restore it, or move it away."),

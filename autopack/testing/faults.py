@@ -24,6 +24,8 @@ LOG = "AUTOPACK_FAULT_LOG"
 """File that gets a line with the name of each boundary passed."""
 POINT = "AUTOPACK_FAULT_POINT"
 """`NAME#N`: the process dies the N-th time that it passes the boundary of that name."""
+SIGNAL = "AUTOPACK_FAULT_SIGNAL"
+"""What it gets there instead of SIGKILL, such as SIGSTOP."""
 CLOCK = "AUTOPACK_FAULT_CLOCK"
 """Unix time that the orchestrator is given, in seconds; it stands still."""
 
@@ -81,8 +83,9 @@ def _method(name: str | bytes) -> str:
 class Boundaries:
     """Counts what this process passes."""
 
-    def __init__(self, log: Path | None, point: str) -> None:
+    def __init__(self, log: Path | None, point: str, sent: signal.Signals = signal.SIGKILL) -> None:
         self._log = log
+        self._signal = sent
         name, _, number = point.rpartition("#")
         self._name, self._number = name, int(number or 0)
         self._passed: Counter[str] = Counter()
@@ -96,13 +99,14 @@ class Boundaries:
                 with self._log.open("a") as file:
                     file.write(f"{name}\n")
             if name == self._name and self._passed[name] == self._number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._signal)
 
 
 def arm(module_run: str, environ: Mapping[str, str]) -> None:
     """Puts a boundary before and after every effect of the process that runs a module."""
     log = environ.get(LOG)
-    boundaries = Boundaries(Path(log) if log else None, environ.get(POINT, ""))
+    sent = signal.Signals[environ.get(SIGNAL, "SIGKILL")]
+    boundaries = Boundaries(Path(log) if log else None, environ.get(POINT, ""), sent)
     for effect in EFFECTS:
         if not _may_have(module_run, effect.module):
             continue

@@ -1,9 +1,9 @@
 """What an orchestrator asks again after a restart, or in place of a dead one, is the same request."""
 
+from auditor_svc import convert as audits
 from autopack.api.auditor.v1.auditor_service_pb2 import StartAuditRequest
 from autopack.api.builder.v1.builder_service_pb2 import StartBuildRequest
 from autopack.api.gate.v1.gate_service_pb2 import StartGateRequest
-from auditor_svc import convert as audits
 from builder_svc import convert as builds
 from gate_svc import convert as gates
 

@@ -96,11 +96,13 @@ class BuilderDouble(builder_service_pb2_grpc.BuilderServiceServicer):
         self.running: dict[str, asyncio.Task[build_pb2.Build]] = {}
 
     async def StartBuild(self, request: Any, context: Any) -> Any:
-        if request.request_id not in self.running:
-            await self.script.note(self.script.builds, request)
+        running = self.running.get(request.request_id)
+        if running is None or (running.done() and running.exception()):
+            if running is None:
+                await self.script.note(self.script.builds, request)
             self.running[request.request_id] = asyncio.create_task(self.build(request))
-        running = build_pb2.Build(request_id=request.request_id, state=build_pb2.BUILD_STATE_RUNNING)
-        return builder_service_pb2.StartBuildResponse(build=running)
+        build = build_pb2.Build(request_id=request.request_id, state=build_pb2.BUILD_STATE_RUNNING)
+        return builder_service_pb2.StartBuildResponse(build=build)
 
     async def WaitBuild(self, request: Any, context: Any) -> Any:
         build = await asyncio.shield(self.running[request.request_id])
@@ -205,7 +207,6 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
                 verdict=verdict,
             )
         )
-
 
     async def AttestChange(self, request: Any, context: Any) -> Any:
         """Signs nothing: what the gate signs is tested with the gate."""
