@@ -105,7 +105,6 @@ class RuleSet:
         """Of handlers."""
         self.every_return: list[Shape] = []
         self.checks: dict[str, Rule] = {}
-        self.texts: list[tuple[Rule, re.Pattern[str], re.Pattern[str]]] = []
         for path in sorted(directory.glob("*.yaml")):
             self._read(yaml.load(path.read_text("utf-8"), _LOADER))  # a safe loader, ours
 
@@ -135,8 +134,6 @@ class RuleSet:
                 (self.returns if shape["return"] == "handler" else self.every_return).append(compiled)
         if "check" in item:
             self.checks[item["check"]] = rule
-        if "text" in item:
-            self.texts.append((rule, re.compile(item["files"]), re.compile(item["text"], re.MULTILINE)))
 
 
 def _shape(rule: Rule, item: Mapping[str, Any]) -> Shape:

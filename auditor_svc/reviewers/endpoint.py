@@ -9,10 +9,10 @@ import httpx
 
 from auditor_svc.domain.plain import plain
 from autopack.errors import FailedPrecondition, InvalidInput, Reason, Unavailable
+from autopack.policy.policy import Reviewer
 
 MAXIMUM_RESPONSE_BYTES = 1_000_000
 SECONDS = 120.0
-_TOKENS = 2000
 
 
 class Endpoint:
@@ -23,7 +23,7 @@ class Endpoint:
         self._grants = grants
 
     async def ask(
-        self, url: str, model: str, secret: str, system: str, user: str, schema: Mapping[str, Any]
+        self, reviewer: Reviewer, system: str, user: str, schema: Mapping[str, Any]
     ) -> tuple[str, bool]:
         """The answer's text, and whether it was cut off.
 
@@ -31,17 +31,19 @@ class Endpoint:
         REVIEW_RESPONSE_INVALID.
         """
         body = {
-            "model": model,
+            "model": reviewer.model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
-            "max_tokens": _TOKENS,
+            "max_tokens": reviewer.tokens,
             "temperature": 0,
             "response_format": {
                 "type": "json_schema",
                 "json_schema": {"name": "review", "strict": True, "schema": schema},
             },
         }
-        address = f"{url.rstrip('/')}/chat/completions"
-        headers = {"authorization": f"Bearer {self._secret(secret, address)}"} if secret else {}
+        address = f"{reviewer.endpoint.rstrip('/')}/chat/completions"
+        headers = (
+            {"authorization": f"Bearer {self._secret(reviewer.secret, address)}"} if reviewer.secret else {}
+        )
         try:
             async with asyncio.timeout(SECONDS):
                 status, text = await self._post(address, body, headers)

@@ -67,9 +67,7 @@ class Panel:
         # An HTTP client takes a third of a second and 10 MB, which an audit without a model need not pay.
         from auditor_svc.reviewers.endpoint import Endpoint
 
-        text, cut_off = await Endpoint(self._secrets).ask(
-            reviewer.endpoint, reviewer.model, reviewer.secret, SYSTEM, shown, SCHEMA
-        )
+        text, cut_off = await Endpoint(self._secrets).ask(reviewer, SYSTEM, shown, SCHEMA)
         return parse(text, lines, cut_off=cut_off)
 
 

@@ -224,6 +224,8 @@ class Reviewer:
     ]
     secret: Secret | Literal[""] = ""
     """Sent as bearer token; the auditor must have been allowed to send it there."""
+    tokens: Annotated[Count, Field(ge=16, le=100_000)] = 2000
+    """That an answer may take; one that is cut off is no review."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +244,6 @@ class AuditRules:
     """Asked where two reviewers disagree."""
     sarif: Annotated[tuple[FilePath, ...], Field(max_length=20)] = ()
     """Documents of other scanners that the change must bring; one that it does not is not audited."""
-    licenses: Annotated[tuple[Words, ...], Field(max_length=200)] = ()
-    """SPDX identifiers that changed dependencies may have; empty: any."""
     suppressions: Annotated[tuple[Suppression, ...], Field(max_length=500)] = ()
 
 
