@@ -76,11 +76,32 @@ class Control:
         ):
             return await self.drive(run_id), ()
         prepared = await prepare(project, self.drivers.services, plan)
-        run = await self.submit_prepared(request.plan, prepared, run_id, self.clock())
+        now, replay = self.clock(), None
+        if request.HasField("replay"):
+            now, replay = await self._replayed(project, request.replay), request.replay
+        run = await self.submit_prepared(request.plan, prepared, run_id, now, replay)
         return run, prepared.base.notices
 
+    async def _replayed(self, project: Project, replay: messages.Replay) -> float:
+        """When the earlier run was submitted; what its builders gave is in the store then.
+
+        Raises:
+            PermissionDenied: `REPLAY_NOT_ALLOWED`, on a server: its commits are dated by itself.
+        """
+        if not self.projects.allow_paths:
+            fix = "leave --server out: a replay runs on this machine"
+            raise PermissionDenied(Reason("REPLAY_NOT_ALLOWED", "A server replays no runs.", fix))
+        changes = [build.change for build in replay.builds if build.change]
+        await asyncio.to_thread(project.remote.fetch, project.store, changes)
+        return replay.submit_time.ToMicroseconds() / 1_000_000
+
     async def submit_prepared(
-        self, message: plan_pb2.Plan, prepared: Prepared, run_id: str, now: float
+        self,
+        message: plan_pb2.Plan,
+        prepared: Prepared,
+        run_id: str,
+        now: float,
+        replay: messages.Replay | None = None,
     ) -> Run:
         """Inserts the run, or finds it, and has it driven."""
         phases = {phase.id: phase for phase in prepared.plan.phases}
@@ -96,6 +117,7 @@ class Control:
             submit_time=now,
             trace_id=trace_id_of(run_id, now),
             phases=[NewPhase(phase_id, phases[phase_id].depends_on) for phase_id in prepared.order],
+            replay=None if replay is None else replay.SerializeToString(deterministic=True),
         )
         if not await self.rows.exists(run_id):
             branch = f"refs/heads/autopack/{run_id}"

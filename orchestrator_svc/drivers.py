@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from autopack.api.memory.v1 import memory_service_pb2
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import AutopackError, Reason
 from autopack.gitstore.pack_receiver import receive_pack
@@ -149,6 +150,7 @@ class Drivers:
                 clock=self.clock,
                 changed=self.notifier.changed,
                 trace=trace,
+                recorded=_recorded(await self.rows.replay(run_id)),
             )
             flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
             line = await flow.drive()
@@ -262,6 +264,12 @@ def _budgets(message: plan_pb2.Plan, project: Project, base: str) -> dict[str, B
         phase_id: Budget(budget.attempts, budget.seconds, budget.tokens, budget.usd or None)
         for phase_id, budget in spendable.items()
     }
+
+
+def _recorded(data: bytes | None) -> dict[tuple[str, int], messages.RecordedBuild] | None:
+    if data is None:
+        return None
+    return {(build.phase_id, build.number): build for build in messages.Replay.FromString(data).builds}
 
 
 def _paths(run: Run, project: Project) -> dict[str, list[str]]:

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 
 from autopack.api.builder.v1 import build_pb2
 from autopack.api.gate.v1 import verdict_pb2
+from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import NotFound, Reason, Unavailable
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.packs import make_pack
 from autopack.gitstore.store import Signature
-from autopack.rpc.errors import reasons_from_proto
+from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
 from orchestrator_svc import convert
 from orchestrator_svc.domain import budget as budgets
 from orchestrator_svc.domain.budget import Budget
@@ -57,6 +58,8 @@ class Steps:
     changed: Callable[[str], None]
     """Told the run's id after each change of its rows."""
     trace: RunTrace
+    recorded: Mapping[tuple[str, int], messages.RecordedBuild] | None = None
+    """What the builders of a replayed run gave, by phase and attempt; None: builders build."""
 
     async def skip(self, phase: Phase, dependency: str) -> None:
         """Ends a phase whose dependency did not land."""
@@ -121,7 +124,9 @@ class Steps:
         """Has the attempt built, or goes on waiting for it."""
         identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}/build" + _again(attempt)
         planned = self.plan[phase.phase_id]
-        if planned.builder.WhichOneof("kind") == "ledger":
+        if self.recorded is not None:
+            build = self._recorded(phase, attempt)
+        elif planned.builder.WhichOneof("kind") == "ledger":
             build = await self.work.tidy(identity, planned, attempt)
         else:
             left = budgets.left(self.budgets[phase.phase_id], phase)
@@ -161,6 +166,29 @@ class Steps:
             await self._note_fault(phase, attempt, usage)
             raise Unavailable(*reasons)
         await self.refuse(run, phase, attempt, reasons, usage)
+
+    def _recorded(self, phase: Phase, attempt: Attempt) -> build_pb2.Build:
+        """What the builder of the run that is replayed gave for this attempt."""
+        known = (self.recorded or {}).get((phase.phase_id, attempt.number))
+        fits = known is not None and (
+            not known.change or self.project.store.parents(known.change) == (attempt.base,)
+        )
+        if known is None or not fits:
+            found = "on another base" if known else "nothing"
+            diverged = Reason(
+                "REPLAY_DIVERGED",
+                f"The recorded run built {found} for attempt {attempt.number} of {phase.phase_id}.",
+                "An earlier step has come out differently: see which.",
+            )
+            return build_pb2.Build(state=build_pb2.BUILD_STATE_FAILED, reasons=reasons_to_proto([diverged]))
+        done = build_pb2.BUILD_STATE_SUCCEEDED if known.change else build_pb2.BUILD_STATE_FAILED
+        return build_pb2.Build(
+            state=done,
+            commit=known.change,
+            reasons=known.reasons,
+            builder_kind=known.builder_kind,
+            exchange_digest=known.exchange_digest,
+        )
 
     async def judge(self, run: Run, phase: Phase, attempt: Attempt, prediction: Prediction) -> None:
         """Has the change audited and judged on its predicted tree, and keeps the verdict."""

@@ -172,11 +172,11 @@ def resume(run: RunId, server: Server = "", wait: Wait = False, json: Json = Fal
 
 @app.command()
 def approve(
-    run: RunId,
-    phase: PhaseId,
     digest: Annotated[
         str, typer.Option("--digest", metavar="SHA", help="The change digest that was looked at.")
     ],
+    run: RunId = "",
+    phase: PhaseId = "",
     key: Annotated[
         Path | None, typer.Option("--key", metavar="FILE", help="Your private key, to sign with.")
     ] = None,
@@ -187,9 +187,11 @@ def approve(
     wait: Wait = False,
     json: Json = False,
 ) -> int:
-    """Approve the change that a phase waits with, and go on with the run."""
+    """Approve what a phase waits with, and go on with the run; without one, print it for gate --approvals."""
     from autopack.cli.commands import answer
 
+    if not run:
+        return answer.consent(digest, key, name)
     return answer.approve(run, phase, digest, key, name, server, wait, json)
 
 
@@ -281,12 +283,13 @@ def recall(
     query: Annotated[str, typer.Argument(metavar="QUERY")],
     repo: RepoDirectory = Path(),
     pending: Annotated[bool, typer.Option("--pending", help="Also what failed or is not merged.")] = False,
+    code: Annotated[bool, typer.Option("--code/--no-code", help="Also the project's own code.")] = True,
     json: Json = False,
 ) -> int:
     """Find what is known about something."""
     from autopack.cli.commands import memory
 
-    return memory.recall(query, repo, pending, json)
+    return memory.recall(query, repo, pending, code, json)
 
 
 contracts = typer.Typer(help="Hold what the ledgers promise.", no_args_is_help=True)
@@ -343,6 +346,21 @@ def verify(
     from autopack.cli.commands import verify as command
 
     return command.verify(target, repo, key or [], json)
+
+
+@app.command()
+def replay(
+    run: RunId,
+    repo: RepoDirectory = Path(),
+    key: Annotated[
+        list[Path] | None, typer.Option("--key", metavar="PUB", help="Of the record's signer; repeatable.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Run an earlier run's line again from a clone, and say whether the same comes out."""
+    from autopack.cli.commands import replay as command
+
+    return command.replay(run, repo, key or [], json)
 
 
 @app.command()

@@ -101,6 +101,15 @@ class RunStore:
 
         return await self.database.read(read)
 
+    async def replay(self, run_id: str) -> bytes | None:
+        """What the builders of an earlier run gave, which is used in their place; None: builders build."""
+
+        def read(connection: sa.Connection) -> bytes | None:
+            replay: bytes | None = _run_row(connection, run_id).replay
+            return replay
+
+        return await self.database.read(read)
+
     async def base_branch(self, run_id: str) -> str:
         """The branch that the run's base names; empty where it names none."""
 

@@ -34,6 +34,8 @@ class Submission:
     submit_time: float
     trace_id: str
     phases: Sequence[NewPhase]
+    replay: bytes | None = None
+    """What the builders of an earlier run gave, serialized."""
 
 
 def is_known(connection: sa.Connection, run_id: str, plan_digest: str, project_id: str) -> bool:
@@ -88,6 +90,7 @@ def submit(connection: sa.Connection, submission: Submission) -> bool:
             fence=0,
             owner="",
             lease_until=0.0,
+            replay=submission.replay,
         )
     )
     connection.execute(

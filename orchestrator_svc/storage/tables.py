@@ -34,6 +34,7 @@ runs = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("owner", sa.String(200), nullable=False),  # executor that drives it; empty: nobody
     sa.Column("lease_until", sa.Float, nullable=False),
+    sa.Column("replay", sa.LargeBinary),  # what the builders of an earlier run gave; null: builders build
     sa.Index("runs_by_time", "submit_time", "run_id"),
     sa.Index("runs_by_state", "state"),
 )

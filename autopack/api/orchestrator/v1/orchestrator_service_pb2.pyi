@@ -1,9 +1,12 @@
+import datetime
+
 from autopack.api.gate.v1 import verdict_pb2 as _verdict_pb2
 from autopack.api.ledger.v1 import ledger_pb2 as _ledger_pb2
 from autopack.api.orchestrator.v1 import run_pb2 as _run_pb2
 from autopack.api.plan.v1 import plan_pb2 as _plan_pb2
 from autopack.api.reason.v1 import reason_pb2 as _reason_pb2
 from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -35,16 +38,42 @@ class PlanRunResponse(_message.Message):
     def __init__(self, base: _Optional[str] = ..., order: _Optional[_Iterable[str]] = ..., checks: _Optional[_Iterable[_Union[_plan_pb2.Check, _Mapping]]] = ..., notices: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ..., policy_digest: _Optional[str] = ...) -> None: ...
 
 class SubmitRunRequest(_message.Message):
-    __slots__ = ("request_id", "plan", "repository", "run_id")
+    __slots__ = ("request_id", "plan", "repository", "run_id", "replay")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PLAN_FIELD_NUMBER: _ClassVar[int]
     REPOSITORY_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     plan: _plan_pb2.Plan
     repository: _run_pb2.Repository
     run_id: str
-    def __init__(self, request_id: _Optional[str] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., repository: _Optional[_Union[_run_pb2.Repository, _Mapping]] = ..., run_id: _Optional[str] = ...) -> None: ...
+    replay: Replay
+    def __init__(self, request_id: _Optional[str] = ..., plan: _Optional[_Union[_plan_pb2.Plan, _Mapping]] = ..., repository: _Optional[_Union[_run_pb2.Repository, _Mapping]] = ..., run_id: _Optional[str] = ..., replay: _Optional[_Union[Replay, _Mapping]] = ...) -> None: ...
+
+class Replay(_message.Message):
+    __slots__ = ("submit_time", "builds")
+    SUBMIT_TIME_FIELD_NUMBER: _ClassVar[int]
+    BUILDS_FIELD_NUMBER: _ClassVar[int]
+    submit_time: _timestamp_pb2.Timestamp
+    builds: _containers.RepeatedCompositeFieldContainer[RecordedBuild]
+    def __init__(self, submit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., builds: _Optional[_Iterable[_Union[RecordedBuild, _Mapping]]] = ...) -> None: ...
+
+class RecordedBuild(_message.Message):
+    __slots__ = ("phase_id", "number", "change", "builder_kind", "exchange_digest", "reasons")
+    PHASE_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    BUILDER_KIND_FIELD_NUMBER: _ClassVar[int]
+    EXCHANGE_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    phase_id: str
+    number: int
+    change: str
+    builder_kind: str
+    exchange_digest: str
+    reasons: _containers.RepeatedCompositeFieldContainer[_reason_pb2.Reason]
+    def __init__(self, phase_id: _Optional[str] = ..., number: _Optional[int] = ..., change: _Optional[str] = ..., builder_kind: _Optional[str] = ..., exchange_digest: _Optional[str] = ..., reasons: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ...) -> None: ...
 
 class SubmitRunResponse(_message.Message):
     __slots__ = ("run", "notices")
