@@ -14,6 +14,9 @@ from autopack.ledger.entry import LEDGERS
 from autopack.policy.policy import DEFAULT_POLICY
 
 CI_PATH = ".github/workflows/autopack.yml"
+ACTION_PATH = ".github/actions/autopack/action.yml"
+CONTRACTS_PATH = ".github/workflows/autopack-contracts.yml"
+HOOK_PATH = ".githooks/pre-commit"
 READ_BYTES = 1_000_000
 
 
@@ -73,16 +76,22 @@ def ledger_texts() -> dict[str, str]:
     return texts | render_derived(lambda _: None, ledgers)
 
 
-CI_TEXT = """\
-# Judges every pull request by the policy of its base branch.
-name: autopack
-on: pull_request
+_GITHUB = Path(__file__).parent / "github"
+CI_TEXT = (_GITHUB / "workflow.yml").read_text()
+ACTION_TEXT = (_GITHUB / "action.yml").read_text()
+"""The same as `action.yml` at the root of Autopack's own repository."""
+
+
+CONTRACTS_TEXT = """\
+# Checks over the whole history that ledgers only grow and that all they name is there.
+name: autopack contracts
+on: [push, pull_request]
 permissions:
   contents: read
 jobs:
-  gate:
+  contracts:
     runs-on: ubuntu-latest
-    timeout-minutes: 30
+    timeout-minutes: 5
     steps:
       - uses: actions/checkout@v4
         with:
@@ -91,31 +100,25 @@ jobs:
       - uses: actions/setup-python@v5
         with:
           python-version: "3.11"
-      # Where your Autopack comes from is yours to say, once, as a repository variable:
-      # a pinned version of your index, a wheel's URL, or git+https://...@COMMIT.
+      # The check needs nothing but git and Python, so none of Autopack's own dependencies.
       - name: Install Autopack
         env:
           REQUIREMENT: ${{ vars.AUTOPACK_REQUIREMENT }}
         run: |
           test -n "$REQUIREMENT" || { echo "set the repository variable AUTOPACK_REQUIREMENT" >&2; exit 4; }
-          python -m pip install "$REQUIREMENT"
-      - name: Gate
-        env:
-          BASE: ${{ github.event.pull_request.base.sha }}
-        run: |
-          status=0
-          autopack gate --repo . --base "$BASE" --head HEAD --sarif autopack.sarif || status=$?
-          if test "$status" = 3 && ! git cat-file -e "$BASE:autopack.yaml" 2>/dev/null; then
-            echo "::notice::The first policy: who merges this pull request approves of it."
-            exit 0
-          fi
-          exit "$status"
-      - uses: actions/upload-artifact@v4
-        if: always()
-        with:
-          name: autopack-findings
-          path: autopack.sarif
-          if-no-files-found: ignore
+          python -m pip install --no-deps "$REQUIREMENT"
+      - name: Contracts
+        run: python -m autopack.ledger
+"""
+
+HOOK_TEXT = """\
+#!/bin/sh
+# Refuses a commit that breaks what the ledgers promise.
+# It is in use once `git config core.hooksPath .githooks` says so.
+if command -v autopack >/dev/null; then
+  exec autopack contracts check --staged
+fi
+exec python3 -m autopack.ledger --staged
 """
 
 

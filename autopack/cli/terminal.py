@@ -1,5 +1,6 @@
 """Text that nobody trusts, made harmless for terminals; and where progress and results are printed."""
 
+import re
 import sys
 import unicodedata
 from functools import cache
@@ -13,15 +14,23 @@ _HARMFUL = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
 """Controls, formats (bidi, zero width, tags), surrogates, private use, line and paragraph separators."""
 
 
+# What the logs of GitHub, Azure Pipelines and TeamCity take for commands: at a line's start, or anywhere.
+_CI_COMMAND = re.compile(r"^(?=\s*::)|##(?=\[|vso\[|teamcity\[)", re.MULTILINE)
+
+
 def neutralise(text: str, one_line: bool = False) -> str:
-    """`text` with every character that could steer a terminal, or hide, shown as an escape.
+    """`text` with every character that could steer a terminal or a CI system, or hide, shown as an escape.
 
     Line feeds and tabs are kept, unless it is to be one line.
     """
     kept = frozenset() if one_line else _KEPT
-    if text.isprintable():
-        return text
-    return "".join(_shown(c) if c not in kept and _harmful(c) else c for c in text)
+    if not text.isprintable():
+        text = "".join(_shown(c) if c not in kept and _harmful(c) else c for c in text)
+    return _CI_COMMAND.sub(_broken, text) if "::" in text or "##" in text else text
+
+
+def _broken(command: re.Match[str]) -> str:
+    return "\\x23#" if command.group() else "\\"
 
 
 def _harmful(character: str) -> bool:

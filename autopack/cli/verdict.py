@@ -1,6 +1,5 @@
 """Verdicts and audits, in words."""
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +8,6 @@ from rich.text import Text
 
 from autopack.api.auditor.v1 import audit_pb2
 from autopack.api.gate.v1 import verdict_pb2
-from autopack.cli.commands.answer import approver
 from autopack.cli.documents import decision, word
 from autopack.cli.terminal import neutralise, output
 from autopack.rpc.errors import reasons_from_proto
@@ -47,6 +45,10 @@ def print_verdict(
     output().print(
         f"  risk {verdict.risk.score} ({verdict.risk.level}), categories {', '.join(verdict.categories)}"
     )
+    for factor in verdict.risk.factors:
+        output().print(
+            Text(f"    {factor.points} for {factor.name}: {neutralise(factor.detail, True)}", "dim")
+        )
     output().print(f"  change digest {verdict.change_digest}")
     if name == "NEEDS_APPROVAL":
         output().print("next, if you approve of it:")
@@ -59,9 +61,8 @@ def approve_lines(
 ) -> Iterator[str]:
     """Commands that look at the change, note a consent to it, and have it judged again."""
     file = approvals or Path("approvals.yaml")
-    consent = json.dumps({"change_digest": digest, "approver": approver()})
     yield shlex.join(look)
-    yield f"echo {shlex.quote(f'- {consent}')} >> {shlex.quote(str(file))}"
+    yield f"autopack approve --digest {digest} >> {shlex.quote(str(file))}"
     yield shlex.join(["autopack", "gate", *again, "--approvals", str(file)])
 
 
@@ -80,7 +81,7 @@ def print_check(check: verdict_pb2.CheckResult) -> None:
         )
         if count
     ]
-    line = Text(f"  check {check.name} ")
+    line = Text(f"  check {neutralise(check.name, True)} ")
     line.append(name, STYLES.get(name, "red"))
     line.append(f" {check.seconds:.1f} s {', '.join(counts)}{' (cached)' if check.cached else ''}", "dim")
     output().print(line)

@@ -1,11 +1,15 @@
 """`approve`, `reject`, `resume` and `cancel`: what a person answers a run; all but the last go on with it."""
 
+import base64
 import getpass
+import json
 import os
 import re
 import socket
+import sys
 import uuid
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,11 +37,9 @@ def approve(
     as_json: bool,
 ) -> int:
     """Gives consent to one change, named by its digest, and signs it where there is a key."""
-    if not _DIGEST.fullmatch(digest):
-        fix = f"take it from `autopack show {run_id} --json`"
-        raise InvalidInput(
-            Reason("DIGEST_INVALID", f"{digest[:100]!r} is no change digest of 64 hex digits", fix)
-        )
+    _check_digest(digest, f"take it from `autopack show {run_id} --json`")
+    if not phase_id:
+        raise InvalidInput(Reason("USAGE", "the phase is not named", f"autopack approve {run_id} PHASE ..."))
     private = read_private_key(key) if key else None
     session = Session(server)
     from autopack.api.gate.v1 import verdict_pb2
@@ -55,6 +57,24 @@ def approve(
         return (await call(stub.ApprovePhase(request))).run
 
     return _go_on(session, ask, wait, as_json)
+
+
+def consent(digest: str, key: Path | None, name: str) -> int:
+    """Prints consent to one change as an entry for the file that `autopack gate --approvals` reads."""
+    _check_digest(digest, "take it from `autopack gate`")
+    entry = {"change_digest": digest, "approver": name or approver()}
+    entry["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+    if key is not None:
+        entry["key_id"], signature = sign_approval(read_private_key(key), digest, entry["approver"])
+        entry["signature"] = base64.b64encode(signature).decode()
+    sys.stdout.write(f"- {json.dumps(entry)}\n")
+    return outcome.DONE
+
+
+def _check_digest(digest: str, fix: str) -> None:
+    if not _DIGEST.fullmatch(digest):
+        message = f"{digest[:100]!r} is no change digest of 64 hex digits"
+        raise InvalidInput(Reason("DIGEST_INVALID", message, fix))
 
 
 def reject(run_id: str, phase_id: str, why: str, server: str, wait: bool, as_json: bool) -> int:

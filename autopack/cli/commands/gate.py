@@ -1,7 +1,7 @@
 """`autopack gate` and `autopack audit`: judge or review any change, with no plan and no builder."""
 
 import asyncio
-import sys
+import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,14 @@ WAIT_SECONDS = 60.0
 
 
 def gate(
-    repo: Path, base: str, head: str, category: str, approvals: Path | None, sarif: Path | None, as_json: bool
+    repo: Path,
+    base: str,
+    head: str,
+    category: str,
+    approvals: Path | None,
+    sarif: Path | None,
+    summary: Path | None,
+    as_json: bool,
 ) -> int:
     """Audits and judges what `head` adds to `base`, by the policy of `base`."""
     session = Session(start=("orchestrator", "auditor", "gate"))
@@ -29,6 +36,7 @@ def gate(
     from autopack.cli.documents import verdict_document
     from autopack.cli.driving import in_session
     from autopack.cli.importing import patiently
+    from autopack.cli.markdown_summary import append_summary
     from autopack.cli.verdict import print_verdict
     from autopack.rpc.errors import call, reasons_from_proto
 
@@ -58,6 +66,8 @@ def gate(
     judgement, commit = in_session(session, work)
     if judgement.state != verdict_pb2.JUDGEMENT_STATE_SUCCEEDED:
         raise Unavailable(*(reasons_from_proto(judgement.reasons) or [_no_word("gate")]))
+    if summary is not None:
+        append_summary(summary, judgement.verdict)
     if as_json:
         outcome.print_json("gate", verdict_document(judgement.verdict, commit))
     else:
@@ -95,7 +105,7 @@ def audit(repo: Path, base: str, head: str, form: str) -> int:
     if result.state != audit_pb2.AUDIT_STATE_SUCCEEDED:
         raise Unavailable(*(reasons_from_proto(result.reasons) or [_no_word("auditor")]))
     if form == "sarif":
-        sys.stdout.write(document.decode("utf-8").rstrip("\n") + "\n")
+        outcome.print_document(json.dumps(json.loads(document), indent=2))
     elif form == "json":
         outcome.print_json("audit", audit_document(result))
     else:

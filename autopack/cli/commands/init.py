@@ -5,7 +5,19 @@ import shlex
 from pathlib import Path
 
 from autopack.cli import outcome
-from autopack.cli.project_files import CI_PATH, CI_TEXT, find_runner, ledger_texts, policy_text
+from autopack.cli.project_files import (
+    ACTION_PATH,
+    ACTION_TEXT,
+    CI_PATH,
+    CI_TEXT,
+    CONTRACTS_PATH,
+    CONTRACTS_TEXT,
+    HOOK_PATH,
+    HOOK_TEXT,
+    find_runner,
+    ledger_texts,
+    policy_text,
+)
 from autopack.cli.repository import git, root_of
 from autopack.cli.terminal import output
 from autopack.errors import InvalidInput, Reason
@@ -18,10 +30,14 @@ def init(directory: Path, as_json: bool) -> int:
         raise InvalidInput(Reason("REPOSITORY_BARE", f"{root} is bare", "run it in a clone with a work tree"))
     runner = find_runner(root)
     texts = {"autopack.yaml": policy_text(root, runner), **ledger_texts(), CI_PATH: CI_TEXT}
+    texts |= {CONTRACTS_PATH: CONTRACTS_TEXT, HOOK_PATH: HOOK_TEXT}
+    texts[ACTION_PATH] = ACTION_TEXT
     written = [path for path, text in texts.items() if _write(root, path, text)]
     kept = [path for path in texts if path not in written]
     commit = shlex.join(["git", "-C", str(root), "add", "--", *written])
     commands = [commit, f'git -C {shlex.quote(str(root))} commit -m "Adopt Autopack"'] if written else []
+    if HOOK_PATH in written:
+        commands.append(f"git -C {shlex.quote(str(root))} config core.hooksPath .githooks")
     if as_json:
         found = {"run": runner.run, "reports": runner.reports, "found": runner.found} if runner else None
         outcome.print_json("init", {"written": written, "kept": kept, "runner": found, "next": commands})
@@ -59,7 +75,11 @@ def _write(root: Path, path: str, text: str) -> bool:
             )
         )
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(
+            target,
+            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+            0o777 if path == HOOK_PATH else 0o666,
+        )
     except FileExistsError:
         return False
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
