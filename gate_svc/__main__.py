@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gate_svc.audits import Audits
 from gate_svc.checks import Checks
 from gate_svc.config import Config
 from gate_svc.environments import Environments
+from gate_svc.judges import Judges
 from gate_svc.judging import Judging
 from gate_svc.machine import machine_digest
 from gate_svc.sandboxes import Sandboxes
@@ -51,6 +53,7 @@ async def start(config: Config) -> RunningService:
         sandboxes=sandboxes,
         environments=environments,
         trees=Trees(checkouts),
+        judges=Judges(secrets.token_bytes(32)),
         checks=checks,
         machine=await asyncio.to_thread(machine_digest),
     )

@@ -15,14 +15,20 @@ from autopack.policy.paths import ledger_rules
 from autopack.policy.plan import Check
 from autopack.policy.policy import POLICY_FILE, Policy
 from autopack.policy.read import has_policy, policy_at
+from gate_svc.domain.answers import answers
+from gate_svc.domain.awareness import awareness
 from gate_svc.domain.change import ChangedFile
 from gate_svc.domain.facts import categories, content_rulings
-from gate_svc.domain.judge_files import changed_judges, judge_reasons
+from gate_svc.domain.judge_files import changed_judges, harmless, is_judge, judge_reasons, loss_reasons
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.ruling import Ruling, Weight, ask, refuse
 from gate_svc.domain.shadowing import shadowing
+from gate_svc.domain.test_diff.test_files import is_test_file
 
 LEDGER_CATEGORY = "ledger"
+TESTS_LIMIT = 500
+TEST_BYTES_LIMIT = 500_000
+"""Test files that are searched for answers that a change has copied, and bytes of each."""
 CONTENTS_LIMIT = 200_000_000
 """Bytes of all contents that are looked at; a change deletes more only of what nobody reads."""
 
@@ -61,7 +67,22 @@ def read_candidate(store: GitStore, request: GateRequest) -> Candidate:
     path_rulings = _path_rulings(store, request, policy, changes, bootstrap)
     readable = not any(ruling.reason.code == "CHANGE_TOO_LARGE" for ruling in path_rulings)
     files = tuple(_read(store, changes)) if readable else ()
-    judges = changed_judges(files, lambda path: _contents(store, request.policy_commit, path), policy)
+
+    def pinned(path: str) -> bytes | None:
+        return _contents(store, request.policy_commit, path)
+
+    understood, lost = harmless(files, pinned, policy)
+    judges = tuple(path for path in changed_judges(files, pinned, policy) if path not in understood)
+
+    def is_product(path: str) -> bool:
+        return not is_judge(path, policy) and not is_test_file(path)
+
+    asked = (
+        *judge_reasons(judges),
+        *loss_reasons(lost),
+        *awareness(files, is_product),
+        *answers(files, is_product, lambda: _tests(store, request.policy_commit)),
+    )
     return Candidate(
         base_tree=store.commit_tree(request.base),
         tree=store.commit_tree(request.head),
@@ -69,17 +90,31 @@ def read_candidate(store: GitStore, request: GateRequest) -> Candidate:
         changes=changes,
         files=files,
         change_digest=change_digest(changes, policy.digest),
-        categories=categories([change.path for change in changes], judges, policy, request.category),
+        categories=categories(
+            [change.path for change in changes],
+            (*judges, *(each.path for each in lost)),
+            policy,
+            request.category,
+        ),
         rulings=(
             *path_rulings,
             *content_rulings(files),
             *shadowing(files, lambda directory: _names_in(store, request.head, directory)),
-            *(ask(each) for each in judge_reasons(judges)),
+            *(ask(each) for each in asked),
         ),
         checks=merge_checks(policy, request.checks),
         checks_required=request.category != LEDGER_CATEGORY
         and not (bootstrap and len(_newly_protected(policy, changes)) == len(changes)),
     )
+
+
+def _tests(store: GitStore, commit: str) -> dict[str, bytes]:
+    """The tests of a commit, as far as they are looked at."""
+    found: dict[str, bytes] = {}
+    for entry in store.entries(commit):
+        if is_test_file(entry.path) and entry.mode & REGULAR == REGULAR and len(found) < TESTS_LIMIT:
+            found[entry.path] = _blob(store, entry.mode, entry.oid, TEST_BYTES_LIMIT) or b""
+    return found
 
 
 def _path_rulings(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,15 @@ from autopack.sandbox import Command, Limits, Result, Sandbox, Workspace
 from autopack.telemetry import names
 from autopack.telemetry.metrics import metrics
 from autopack.telemetry.tracing import span
+from gate_svc.domain.blinding.confirm import confirm, to_be_seen
+from gate_svc.domain.blinding.sites import Blinded
 from gate_svc.domain.commands import Invocation, invocation
 from gate_svc.domain.evidence import CheckRun, Ended, Evidence
 from gate_svc.domain.reports.reader import read_evidence
 from gate_svc.domain.text import output_tail
 from gate_svc.environments import PreparedEnvironment
-from gate_svc.reporters import DIRECTORIES
+from gate_svc.judges import blinded_edits
+from gate_svc.reporters import BLIND, DIRECTORIES
 from gate_svc.shared_work import SharedWork
 from gate_svc.slots import FairSlots
 from gate_svc.storage.check_results import CheckResults
@@ -39,6 +42,10 @@ class Place:
     environment: PreparedEnvironment
     sandbox: Sandbox
     rules: SandboxRules
+    blinded: Mapping[str, Blinded] = field(default_factory=dict)
+    """Test files whose expectations are judged outside."""
+    only: tuple[str, ...] = ()
+    """Test files that are to be run; empty: all."""
 
 
 class Checks:
@@ -121,18 +128,51 @@ class Checks:
 
 
 async def _execute(check: Check, place: Place, known: "asyncio.Future[CheckRun]") -> None:
+    """Runs a check, and tells the outcome before the last workspace is removed.
+
+    Where what was seen blind is in doubt or red, the tests in question run once more as they are written: for
+    what they print, and since what differs between the two is a finding.
+    """
+    if not place.blinded:
+        return await _run(check, place, known)
+    blindly: asyncio.Future[CheckRun] = asyncio.get_running_loop().create_future()
+    removing = asyncio.create_task(_run(check, place, blindly))
+    try:
+        either: set[asyncio.Future[Any]] = {removing, blindly}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not blindly.done():
+            return await removing  # raises
+        seen = blindly.result()
+        if (again := to_be_seen(seen)) is None:
+            known.set_result(seen)
+        else:
+            files = tuple(sorted({test.partition("::")[0] for test in again}))
+            only = (files or place.only) if check.reports == "pytest" else ()
+            plain: asyncio.Future[CheckRun] = asyncio.get_running_loop().create_future()
+            as_written = replace(place, blinded={}, only=only)
+            await _run(check, as_written, plain)
+            known.set_result(confirm(seen, plain.result()))
+        await removing
+    finally:
+        if not removing.done():
+            removing.cancel()
+            await asyncio.wait({removing})
+
+
+async def _run(check: Check, place: Place, known: "asyncio.Future[CheckRun]") -> None:
     """Runs a check in a workspace of its own, and tells the outcome before that is removed."""
-    reporters = {kind: str(directory) for kind, directory in DIRECTORIES.items()}
-    how = invocation(check, reporters, place.environment.path)
+    reporters = {kind: f"{directory}:{BLIND}" for kind, directory in DIRECTORIES.items()}
+    how = invocation(check, reporters, place.environment.path, place.only)
     limits = Limits(seconds=check.timeout, memory_mb=place.rules.memory_mb, processes=place.rules.processes)
     async with place.sandbox.open(place.tree.checkout) as workspace:
         await workspace.apply(place.tree.edits)
+        await workspace.apply(blinded_edits(place.blinded))
         read_only = _read_only(workspace, how, place.environment.mounts)
         result = await workspace.run(
             Command(how.line, environment=how.environment, read_only=read_only), limits
         )
         ended = _ended(result)
-        evidence, fault = await _evidence(workspace, check, how, ended)
+        evidence, fault = await _evidence(workspace, check, how, ended, place.blinded)
         tail = output_tail(result.output)
         known.set_result(CheckRun(ended, evidence, fault, result.seconds, tail))
 
@@ -140,12 +180,12 @@ async def _execute(check: Check, place: Place, known: "asyncio.Future[CheckRun]"
 def _read_only(workspace: Workspace, how: Invocation, mounts: Mapping[str, Path]) -> dict[str, Path]:
     read_only = {f"{workspace.root}/{name}": path for name, path in mounts.items()}
     if how.reporter:
-        read_only[str(DIRECTORIES[how.reporter])] = DIRECTORIES[how.reporter]
+        read_only |= {str(directory): directory for directory in (DIRECTORIES[how.reporter], BLIND)}
     return read_only
 
 
 async def _evidence(
-    workspace: Workspace, check: Check, how: Invocation, ended: Ended
+    workspace: Workspace, check: Check, how: Invocation, ended: Ended, blinded: Mapping[str, Blinded]
 ) -> tuple[Evidence | None, Reason | None]:
     if not how.report:
         return None, None
@@ -153,7 +193,7 @@ async def _evidence(
         report = await workspace.read_report(how.report, REPORT_LIMIT)
     except InvalidInput as error:
         return None, Reason("EVIDENCE_UNREADABLE", error.reasons[0].message, "report less")
-    return await asyncio.to_thread(read_evidence, check.reports, report, ended)
+    return await asyncio.to_thread(read_evidence, check.reports, report, ended, blinded)
 
 
 def _ended(result: Result) -> Ended:

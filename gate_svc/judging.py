@@ -4,9 +4,10 @@ A fault of the machine is raised and gives no verdict; whatever is wrong with th
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from autopack.errors import AutopackError, Reason
 from autopack.gitstore.copies import Copies
@@ -17,18 +18,19 @@ from autopack.telemetry.metrics import metrics
 from autopack.telemetry.tracing import span
 from gate_svc.audits import Audits
 from gate_svc.candidate import Candidate, read_candidate
-from gate_svc.checks import Checks, Place
+from gate_svc.checks import Checks
 from gate_svc.domain.audit import AuditFacts, audit_facts
 from gate_svc.domain.checking import CheckFacts, proven
 from gate_svc.domain.decide import Facts, decide
 from gate_svc.domain.evidence import CheckRun
 from gate_svc.domain.facts import risk_facts
-from gate_svc.domain.keys import check_key
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.risk import assess
 from gate_svc.domain.ruling import Ruling, refuse
 from gate_svc.domain.verdict import Verdict
 from gate_svc.environments import Environments
+from gate_svc.judges import Judges
+from gate_svc.places import Planned, Runs, prepare_places
 from gate_svc.sandboxes import Sandboxes
 from gate_svc.trees import Trees
 
@@ -42,6 +44,7 @@ class Judging:
     sandboxes: Sandboxes
     environments: Environments
     trees: Trees
+    judges: Judges
     checks: Checks
     machine: str
     """Stands for what else the outcome of a check depends on here: the gate's version, the Python."""
@@ -112,48 +115,74 @@ class Judging:
         taken = await asyncio.to_thread(_taken, store, candidate.tree, environment.mounts)
         if taken:
             return _Checked(rulings=taken, environment_digest=environment.digest, skipped=True)
-        # The head as it is, its own tests included. The policy commit's tests over the head's product
-        # would be one more tree beside it, with results of its own.
-        head = await self.trees.prepare(store, request.policy_commit, candidate.tree)
-        place = Place(head, environment, sandbox, candidate.policy.sandbox)
-        base = await self.trees.prepare(store, request.policy_commit, candidate.base_tree)
-        before = replace(place, tree=base)
+        places = await prepare_places(
+            store,
+            request.policy_commit,
+            candidate,
+            self.trees,
+            self.judges,
+            environment,
+            sandbox,
+            self.machine,
+        )
         with _as_raised():
             async with asyncio.TaskGroup() as group:
                 checks = [
-                    group.create_task(self._check(request.request_id, check, candidate, place, before))
+                    group.create_task(self._check(request.request_id, check, places.runs(check)))
                     for check in candidate.checks
                 ]
         facts = tuple(check.result() for check in checks)
         return _Checked(facts, (), environment.digest, sandbox.tier)
 
-    async def _check(
-        self, owner: str, check: Check, candidate: Candidate, place: Place, before: Place
-    ) -> CheckFacts:
+    async def _check(self, owner: str, check: Check, runs: Runs) -> CheckFacts:
         """A check on the head and, where it reports by test, on the base; each only if need be."""
-        key, base_key = (
-            check_key(check, tree, place.environment.digest, place.rules, place.sandbox.tier, self.machine)
-            for tree in (candidate.tree, candidate.base_tree)
-        )
-        kept, kept_base = await asyncio.gather(self.checks.recall(key), self.checks.recall(base_key))
-        recalled = CheckFacts(check, kept, kept_base, cached=True)
-        if proven(recalled):
+        planned = (runs.head, runs.base, runs.own, runs.own_base)
+        head, base, own, own_base = await asyncio.gather(*map(self._recall, planned))
+        recalled = CheckFacts(check, head, base, own, own_base, runs.changed, cached=True)
+        if proven(recalled) and (own is not None or runs.own is None):
             return recalled
-        base: asyncio.Task[CheckRun] | None = None
-        if check.reports != "none" and kept_base is None:
-            base = asyncio.create_task(self.checks.run(base_key, owner, check, before, names.BASELINE_SPAN))
-        try:
-            if kept is not None and kept.green:
-                head = kept
-            else:
-                head = await self.checks.run(key, owner, check, place, names.CHECK_SPAN)
-            if base is not None and head.usable:
-                kept_base = await base
-            return CheckFacts(check, head, kept_base, cached=head is kept)
-        finally:
-            if base is not None:
-                base.cancel()
-                await asyncio.gather(base, return_exceptions=True)
+        head, own = (known if known is not None and known.green else None for known in (head, own))
+        async with _Background() as background:
+            before = background.start(self._run(owner, check, runs.base, base, names.BASELINE_SPAN))
+            own_before = background.start(
+                self._run(owner, check, runs.own_base, own_base, names.BASELINE_SPAN)
+            )
+            beside = background.start(self._run(owner, check, runs.own, own, names.CHECK_SPAN))
+            seen = await self._run(owner, check, runs.head, head, names.CHECK_SPAN)
+            new = await beside
+            if (seen and seen.usable) or (new and new.usable):
+                base, own_base = await before, await own_before
+        return CheckFacts(check, seen, base, new, own_base, runs.changed, cached=seen is head)
+
+    async def _recall(self, planned: Planned | None) -> CheckRun | None:
+        return await self.checks.recall(planned.key) if planned else None
+
+    async def _run(
+        self, owner: str, check: Check, planned: Planned | None, known: CheckRun | None, span_name: str
+    ) -> CheckRun | None:
+        """A run, where it is planned and not known."""
+        if planned is None or known is not None:
+            return known
+        return await self.checks.run(planned.key, owner, check, planned.place, span_name)
+
+
+class _Background:
+    """Runs beside each other; what is not awaited by the end is stopped."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[CheckRun | None]] = []
+
+    def start(self, run: Coroutine[Any, Any, CheckRun | None]) -> asyncio.Task[CheckRun | None]:
+        self._tasks.append(asyncio.create_task(run))
+        return self._tasks[-1]
+
+    async def __aenter__(self) -> "_Background":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Trees:
         for near in filter(None, (self._latest.get(run_base), run_base)):
             changes = store.diff(near, tree)
             if _expressible(store, changes):
-                edits = tuple(_edit(store, change) for change in changes)
+                edits = tuple(edit(store, change) for change in changes)
                 return PreparedTree(self._checkouts.get(store, near), edits)
         checkout = self._checkouts.get(store, tree)
         self._latest.pop(run_base, None)
@@ -57,7 +57,8 @@ def _expressible(store: GitStore, changes: tuple[FileChange, ...]) -> bool:
     return sum(store.size(change.new_oid) for change in changes if change.new_mode) <= EDIT_BYTES_LIMIT
 
 
-def _edit(store: GitStore, change: FileChange) -> Edit:
+def edit(store: GitStore, change: FileChange) -> Edit:
+    """What puts the new side of a change on top of the old."""
     if change.new_mode == 0:
         return Edit(change.path, None)
     contents = store.read_blob(change.new_oid, EDIT_BYTES_LIMIT)

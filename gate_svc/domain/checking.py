@@ -1,12 +1,14 @@
 """What the runs of one check on head and base mean: its outcome, and what it says on the change."""
 
+import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autopack.errors import Reason
 from autopack.policy.plan import Check
-from gate_svc.domain.baseline import Comparison, compare
-from gate_svc.domain.evidence import CheckRun, Evidence, Outcome
+from gate_svc.domain.baseline import Comparison, compare, known
+from gate_svc.domain.doubts import contradictions, doubts, in_files
+from gate_svc.domain.evidence import CheckRun, Evidence, Outcome, Proof
 from gate_svc.domain.ruling import Ruling, ask, note, refuse
 from gate_svc.domain.verdict import CheckOutcome, CheckResult, TestCounts
 
@@ -26,32 +28,98 @@ class CheckFacts:
 
     check: Check
     head: CheckRun | None
+    """With the judge of the run's base where the gate's own reporter sees the tests."""
     base: CheckRun | None
     """None where no baseline was needed to know."""
+    own: CheckRun | None = None
+    """What the head has of tests that the run's base has not."""
+    own_base: CheckRun | None = None
+    """The same of the base."""
+    changed: tuple[str, ...] = ()
+    """Files of the judge that the head has otherwise than the run's base."""
     cached: bool = False
 
 
 def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tuple[Ruling, ...]]:
     """The outcome, the comparison with the base where there is one, and what it says on the change."""
+    facts = _with_what_there_is(facts)
     check, head = facts.check, facts.head
+    for run in (head, facts.own):
+        if run is None or (run is head and _is_contradicted(facts)):
+            continue
+        if without := _without_evidence(check, run):
+            return without[0], None, (without[1],)
     if head is None:
         return CheckOutcome.NO_EVIDENCE, None, (refuse(_missing(check)),)
-    if head.ended.limit == "time":
-        return CheckOutcome.TIMED_OUT, None, (refuse(_timed_out(check)),)
-    if head.ended.exit_code is None:
-        return CheckOutcome.KILLED, None, (refuse(_killed(check, head)),)
-    if head.fault is not None:
-        return CheckOutcome.NO_EVIDENCE, None, (refuse(_about(check, head.fault)),)
-    if check.reports == "none":
+    if check.reports == "none" and head.ended.exit_code is not None:
         return _by_exit_status(check, head.ended.exit_code)
     if head.evidence is None or facts.base is None:
         return CheckOutcome.NO_EVIDENCE, None, (refuse(_missing(check)),)
-    comparison = compare(head.evidence, facts.base)
-    rulings = tuple(_by_test(check, comparison))
+    comparison, contradicted = _contradicted(facts, compare(head.evidence, facts.base))
+    rulings = (
+        *_by_test(check, comparison),
+        *contradictions(check, contradicted),
+        *doubts(check, head.evidence, known(facts.base)),
+        *(doubts(check, facts.own.evidence, None) if facts.own and facts.own.evidence else ()),
+    )
     if comparison.new_failures:
         return CheckOutcome.FAILED, comparison, rulings
     outcome = CheckOutcome.OLD_FAILURES if comparison.old_failures else CheckOutcome.PASSED
     return outcome, comparison, rulings
+
+
+def _with_what_there_is(facts: CheckFacts) -> CheckFacts:
+    """Where the judge of the run's base has no test for this check, what the head has of its own is all;
+    where the head's own tests are none of this check's, there is nothing of its own."""
+    if facts.own is None or facts.head is None:
+        return facts
+    if _is_empty(facts.own):
+        return replace(facts, own=None)
+    if _is_empty(facts.head) and (facts.base is None or _is_empty(facts.base)):
+        return replace(facts, head=facts.own, base=facts.own_base or facts.base, own=None, changed=())
+    return facts
+
+
+def _is_empty(run: CheckRun) -> bool:
+    return run.evidence is not None and not run.evidence.tests and not run.evidence.unloaded
+
+
+def _is_contradicted(facts: CheckFacts) -> bool:
+    """Whether no test of the run's base can so much as be loaded, and the head has others instead."""
+    evidence = facts.head.evidence if facts.head else None
+    return (
+        facts.own is not None
+        and evidence is not None
+        and bool(evidence.unloaded)
+        and not evidence.tests
+        and all(in_files(name, facts.changed) for name in evidence.unloaded)
+    )
+
+
+def _without_evidence(check: Check, run: CheckRun) -> tuple[CheckOutcome, Ruling] | None:
+    if run.ended.limit == "time":
+        return CheckOutcome.TIMED_OUT, refuse(_timed_out(check))
+    if run.ended.exit_code is None:
+        return CheckOutcome.KILLED, refuse(_killed(check, run))
+    if run.fault is not None:
+        return CheckOutcome.NO_EVIDENCE, refuse(_about(check, run.fault))
+    return None
+
+
+def _contradicted(facts: CheckFacts, found: Comparison) -> tuple[Comparison, tuple[str, ...]]:
+    """The comparison with what the head's own tests add, and which tests of the run's base fail that the head
+    has changed or taken away so that they do not fail there."""
+    own = facts.own.evidence if facts.own else None
+    failing = own.failing() if own else frozenset()
+    before = facts.own_base.evidence if facts.own_base else None
+    old = (before.failing() if before else frozenset()) | set(found.old_failures)
+    base = known(facts.base) if facts.base else None
+    old |= base.failing() if base else frozenset()
+    contradicted = tuple(
+        name for name in found.new_failures if in_files(name, facts.changed) and name not in failing
+    )
+    new = (set(found.new_failures) - set(contradicted)) | (failing - old)
+    return replace(found, new_failures=tuple(sorted(new))), contradicted
 
 
 def proven(facts: CheckFacts) -> bool:
@@ -66,30 +134,57 @@ def result(
     facts: CheckFacts, outcome: CheckOutcome, comparison: Comparison | None, of: int = 1
 ) -> CheckResult:
     """The check as the verdict lists it, one `of` so many."""
+    facts = _with_what_there_is(facts)
     head, compared = facts.head, comparison or Comparison(base_known=False)
-    evidence = (head.evidence if head else None) or Evidence()
+    evidence = _together(head, facts.own)
     return CheckResult(
         name=facts.check.name,
         run=facts.check.run,
         reports=facts.check.reports,
         timeout=facts.check.timeout,
         outcome=outcome,
-        exit_code=head.ended.exit_code if head else None,
+        exit_code=_exit_code(head, facts.own),
         tests=TestCounts(
             passed=evidence.count(Outcome.PASSED),
             failed=evidence.count(Outcome.FAILED),
             errors=evidence.count(Outcome.ERROR) + len(evidence.unloaded),
             skipped=evidence.count(Outcome.SKIPPED),
+            blind=sum(1 for proof in evidence.proofs.values() if proof is Proof.BLIND),
+            compared=sum(1 for proof in evidence.proofs.values() if proof is Proof.COMPARED),
+            self_reported=evidence.count(Outcome.PASSED) - len(evidence.proofs),
         ),
         new_failures=_first(compared.new_failures, _NAMES_BYTES // of),
         old_failures=_first(compared.old_failures, _NAMES_BYTES // of),
         vanished=_first(compared.vanished, _NAMES_BYTES // of),
-        outcome_digest=head.outcome_digest if head else "",
+        outcome_digest=_digest(head, facts.own),
         base_outcome_digest=facts.base.outcome_digest if comparison and facts.base else "",
         seconds=head.seconds if head else 0.0,
         cached=facts.cached,
         output_tail=head.output_tail[-_TAIL_BYTES // (4 * of) :] if head else "",
     )
+
+
+def _together(*runs: CheckRun | None) -> Evidence:
+    """What the judge of the run's base and the head's own tests say."""
+    found = [run.evidence for run in runs if run and run.evidence]
+    tests = {name: outcome for evidence in found for name, outcome in evidence.tests.items()}
+    proofs = {name: proof for evidence in found for name, proof in evidence.proofs.items()}
+    return Evidence(
+        tests=tests,
+        unloaded=tuple(sorted({name for evidence in found for name in evidence.unloaded})),
+        proofs={name: proof for name, proof in proofs.items() if tests[name] is Outcome.PASSED},
+    )
+
+
+def _digest(head: CheckRun | None, own: CheckRun | None) -> str:
+    if head is None or own is None:
+        return head.outcome_digest if head else ""
+    return hashlib.sha256(f"{head.outcome_digest} {own.outcome_digest}".encode()).hexdigest()
+
+
+def _exit_code(*runs: CheckRun | None) -> int | None:
+    codes = [run.ended.exit_code for run in runs if run]
+    return next((code for code in codes if code != 0), 0) if codes else None
 
 
 def _first(names: tuple[str, ...], limit: int) -> tuple[str, ...]:

@@ -29,17 +29,21 @@ class Invocation:
     """Which of the gate's reporters must be at hand; empty for none."""
 
 
-def invocation(check: Check, reporters: Mapping[str, str], path: Sequence[str]) -> Invocation:
+def invocation(
+    check: Check, reporters: Mapping[str, str], path: Sequence[str], only: Sequence[str] = ()
+) -> Invocation:
     """How to run a check.
 
-    `reporters` gives the directory in the sandbox of each reporter, `path` what the policy puts before PATH,
-    relative to the work tree.
+    `reporters` gives what is to be on PYTHONPATH for each reporter, `path` what the policy puts before PATH,
+    relative to the work tree; `only` names the test files that pytest is to run, none: all.
     """
     kind, _, place = check.reports.partition(":")
     before = _path_line(path)
     match kind:
         case "pytest":
             environment = {"PYTHONPATH": reporters[kind], "PYTEST_ADDOPTS": _PYTEST_OPTIONS}
+            if only:
+                environment["AUTOPACK_ONLY"] = "\n".join(only)
             return Invocation(before + check.run, environment, RECORDS, kind)
         case "unittest":
             return Invocation(before + check.run, {"PYTHONPATH": reporters[kind]}, RECORDS, kind)

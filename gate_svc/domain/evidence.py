@@ -25,6 +25,39 @@ class Outcome(StrEnum):
 _WORST_LAST = (Outcome.PASSED, Outcome.SKIPPED, Outcome.ERROR, Outcome.FAILED)
 
 
+class Proof(StrEnum):
+    """How much of what a test says was seen from outside the process that ran it."""
+
+    BLIND = "blind"
+    """All values that it asserts were judged outside, and what they must be was never inside."""
+    COMPARED = "compared"
+    """Some were, or both sides of its assertions were compared outside."""
+    SELF_REPORTED = "self-reported"
+
+
+class DoubtKind(StrEnum):
+    """How the values that a test sent are at odds with its having passed; the worst first."""
+
+    WRONG = "wrong"
+    """A value is not what is expected."""
+    MISSING = "missing"
+    """An assertion that it cannot pass without was not come to."""
+    BLIND_FAILURE = "blind_failure"
+    """It fails unless its expectations are there."""
+    UNJUDGED = "unjudged"
+    """A value is of no built-in type, and claims to equal what is expected."""
+    UNEQUAL = "unequal"
+    """Both sides claim to be equal, and hold different things."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a test that reports to have passed may not have."""
+
+    kind: DoubtKind
+    detail: str
+
+
 def worse(first: Outcome, second: Outcome) -> Outcome:
     """The one of two outcomes that a test reported twice gets."""
     return max(first, second, key=_WORST_LAST.index)
@@ -41,6 +74,12 @@ class Evidence:
     """Tests that were collected and have no outcome."""
     runner_failed: bool = False
     """Whether the runner itself ended red, whatever the command made of it."""
+    proofs: Mapping[str, Proof] = field(default_factory=dict)
+    """Of tests that are not only self-reported."""
+    doubts: Mapping[str, Doubt] = field(default_factory=dict)
+    """Of tests that report to have passed."""
+    reached: Mapping[str, int] = field(default_factory=dict)
+    """How many assertions of a test were judged outside; none is left out."""
 
     def failing(self) -> frozenset[str]:
         """Ids of tests that failed or could not run, and of what could not be loaded."""
@@ -102,6 +141,7 @@ class CheckRun:
             "tests": sorted(evidence.tests.items()),
             "unloaded": sorted(evidence.unloaded),
             "unfinished": sorted(evidence.unfinished),
+            "doubts": sorted((name, doubt.kind) for name, doubt in evidence.doubts.items()),
         }
         return hashlib.sha256(json.dumps(document, separators=(",", ":")).encode()).hexdigest()
 

@@ -13,10 +13,13 @@ from autopack.errors import Reason
 from autopack.policy.paths import matches_any_case
 from autopack.policy.policy import Policy
 from gate_svc.domain.change import ChangedFile
+from gate_svc.domain.test_diff.compare import Loss, losses
+from gate_svc.domain.text import one_line
 
 LISTED_LIMIT = 20
 """Files that become reasons; the rest is counted."""
 
+_RUN_AT_START = ("sitecustomize.py", "usercustomize.py")
 _START_UP = frozenset(
     (
         "conftest.py",
@@ -33,6 +36,12 @@ _START_UP = frozenset(
 """Read or run by a test run before the first test, wherever they are."""
 
 
+def is_judge(path: str, policy: Policy) -> bool:
+    """Whether a file decides over changes, so that the run's base says what is in it."""
+    globs = (*policy.judge.paths, *policy.categories.get("test_harness", ()))
+    return PurePosixPath(path).name.lower() in _START_UP or matches_any_case(globs, path)
+
+
 def changed_judges(
     files: Iterable[ChangedFile], pinned: Callable[[str], bytes | None], policy: Policy
 ) -> tuple[str, ...]:
@@ -43,6 +52,31 @@ def changed_judges(
     """
     globs = (*policy.judge.paths, *policy.categories.get("test_harness", ()))
     return tuple(file.path for file in files if _alters(file, pinned, globs))
+
+
+def harmless(
+    files: Iterable[ChangedFile], pinned: Callable[[str], bytes | None], policy: Policy
+) -> tuple[frozenset[str], tuple[Loss, ...]]:
+    """The Python files of the judge among the changed ones, and what the judge loses by their change."""
+    judged = [file for file in files if file.path.endswith(".py") and is_judge(file.path, policy)]
+    judged = [file for file in judged if PurePosixPath(file.path).name.lower() not in _RUN_AT_START]
+    before = {file.path: contents for file in judged if (contents := pinned(file.path)) is not None}
+    after = {file.path: file.new for file in judged if file.new is not None}
+    return frozenset(file.path for file in judged), losses(before, after)
+
+
+def loss_reasons(found: tuple[Loss, ...]) -> tuple[Reason, ...]:
+    """Why a person must look at what the judge loses."""
+    fix = "keep what the tests of the base assert, or approve that they assert something else"
+    reasons = [
+        Reason("ASSERTION_CHANGED", one_line(each.message, 400), fix, path=each.path, line=each.line)
+        if each.assertion
+        else Reason("JUDGE_CHANGED", one_line(each.message, 400), fix, path=each.path, line=each.line)
+        for each in found[:LISTED_LIMIT]
+    ]
+    if len(found) > LISTED_LIMIT:
+        reasons.append(Reason("ASSERTION_CHANGED", f"{len(found) - LISTED_LIMIT} more of this kind", fix))
+    return tuple(reasons)
 
 
 def judge_reasons(paths: tuple[str, ...]) -> tuple[Reason, ...]:

@@ -14,10 +14,20 @@ def environment_digest(environment: Environment, inputs: Iterable[tuple[str, str
     return _digest({"schema": "environment/v1", **asdict(environment), "files": sorted(inputs)})
 
 
-def check_key(check: Check, tree: str, environment: str, rules: SandboxRules, tier: str, machine: str) -> str:
+def check_key(
+    check: Check,
+    tree: str,
+    environment: str,
+    rules: SandboxRules,
+    tier: str,
+    machine: str,
+    judge: str = "",
+    only: tuple[str, ...] = (),
+) -> str:
     """SHA-256 of all that the outcome of a check depends on. Its name is no part of it.
 
-    `machine` stands for the gate's version and the Python that the checks find.
+    `machine` stands for the gate's version and the Python that the checks find; `judge` for what in the tree
+    is not the tree's own, and `only` names the test files that are run, where not all are.
     """
     return _digest(
         {
@@ -30,6 +40,8 @@ def check_key(check: Check, tree: str, environment: str, rules: SandboxRules, ti
             "sandbox": asdict(rules),
             "tier": tier,
             "machine": machine,
+            "judge": judge,
+            "only": only,
         }
     )
 

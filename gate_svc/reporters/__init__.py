@@ -8,3 +8,6 @@ from pathlib import Path
 
 DIRECTORIES = {kind: Path(__file__).parent / kind for kind in ("pytest", "unittest")}
 """Directory to put on PYTHONPATH, by what the check reports."""
+
+BLIND = Path(__file__).parent / "blind"
+"""Directory of what both need for tests without expectations."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from autopack.database.database import Database
 from autopack.errors import Reason
-from gate_svc.domain.evidence import CheckRun, Ended, Evidence, Outcome
+from gate_svc.domain.evidence import CheckRun, Doubt, DoubtKind, Ended, Evidence, Outcome, Proof
 
 KEEP_SECONDS = 30 * 24 * 3600.0
 """Since their last use."""
@@ -92,6 +92,12 @@ def _decode(data: bytes) -> CheckRun:
             unloaded=tuple(evidence["unloaded"]),
             unfinished=tuple(evidence["unfinished"]),
             runner_failed=evidence["runner_failed"],
+            proofs={name: Proof(proof) for name, proof in evidence["proofs"].items()},
+            doubts={
+                name: Doubt(DoubtKind(doubt["kind"]), doubt["detail"])
+                for name, doubt in evidence["doubts"].items()
+            },
+            reached=evidence["reached"],
         ),
         fault=fault and Reason(**fault),
         seconds=document["seconds"],

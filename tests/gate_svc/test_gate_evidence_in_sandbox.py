@@ -92,7 +92,7 @@ async def test_without_sound_evidence_there_is_no_pass(bench: Bench, run: str, c
 async def test_code_that_leaves_the_process_before_the_tests_ran_is_refused(bench: Bench) -> None:
     verdict = await bench.judge(TESTED, changed(TESTED, maths=b"import os\n\nos._exit(0)\n"))
     assert verdict.decision == REJECT
-    assert codes(verdict) == ["EVIDENCE_MISSING"]
+    assert codes(verdict) == ["EVIDENCE_MISSING", "TEST_AWARE"]
     assert verdict.checks[0].exit_code == 0
 
 
@@ -145,7 +145,7 @@ async def test_unittest_is_seen_test_by_test(bench: Bench) -> None:
 
 async def test_unittest_that_is_left_early_is_refused(bench: Bench) -> None:
     verdict = await bench.judge(UNITTEST, {**UNITTEST, "maths.py": b"import os\n\nos._exit(0)\n"})
-    assert codes(verdict) == ["EVIDENCE_MISSING"]
+    assert codes(verdict) == ["EVIDENCE_MISSING", "TEST_AWARE"]
 
 
 async def test_junit_is_read_from_what_this_run_wrote(bench: Bench) -> None:

@@ -131,13 +131,13 @@ async def test_a_phase_adds_checks_to_the_policys_and_takes_none_away(bench: Ben
 async def test_a_changed_test_needs_a_person_and_a_new_one_does_not(bench: Bench) -> None:
     changed = {**TESTED, "tests/test_maths.py": b"def test_double():\n    pass\n"}
     verdict = await bench.judge(TESTED, changed)
-    assert (verdict.decision, codes(verdict)) == (NEEDS_APPROVAL, ["JUDGE_CHANGED"])
+    assert (verdict.decision, codes(verdict)) == (NEEDS_APPROVAL, ["ASSERTION_CHANGED"])
     assert list(verdict.categories) == ["feature", "test_harness"]
     new = {**TESTED, "tests/test_new.py": b"def test_new():\n    pass\n"}
     assert (await bench.judge(TESTED, new)).decision == ACCEPT
 
 
-async def test_a_conftest_that_makes_all_tests_pass_needs_a_person(bench: Bench) -> None:
+async def test_a_conftest_that_makes_all_tests_pass_helps_nobody(bench: Bench) -> None:
     cheat = b"""import pytest
 
 @pytest.hookimpl(hookwrapper=True)
@@ -147,15 +147,15 @@ def pytest_runtest_makereport():
 """
     head = {**TESTED, "src/maths.py": b"def double(x):\n    return 0\n", "src/conftest.py": cheat}
     verdict = await bench.judge(TESTED, {**head, "conftest.py": cheat})
-    assert verdict.decision == NEEDS_APPROVAL
-    assert set(codes(verdict)) == {"JUDGE_CHANGED"}
+    assert verdict.decision == REJECT  # the base's tests ran without it
+    assert set(codes(verdict)) == {"NEW_FAILURES", "JUDGE_CHANGED", "RESULT_DOUBTED"}
 
 
 async def test_a_deleted_failing_test_does_not_land(bench: Bench) -> None:
     base = {**TESTED, "tests/test_bad.py": b"def test_bad():\n    assert 0\n"}
     verdict = await bench.judge(base, TESTED)
     assert verdict.decision == NEEDS_APPROVAL
-    assert codes(verdict) == ["JUDGE_CHANGED", "TESTS_VANISHED"]
+    assert codes(verdict) == ["ASSERTION_CHANGED", "OLD_FAILURES"]
 
 
 async def test_a_test_that_an_earlier_phase_has_added_may_be_changed_by_a_later_one(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Evaluates expectations that need nothing but themselves: literals, their arithmetic, built-in containers."""
+"""Evaluates expectations that need nothing but themselves: literals, arithmetic, built-in containers."""
 
 import ast
 import operator

@@ -1,4 +1,4 @@
-"""What is known outside the sandbox of a blinded test file: the places that send values, and what is expected."""
+"""What is known outside the sandbox of a blinded test file: what sends values, and what is expected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,11 +1,14 @@
 """From what a check left behind to evidence, by the way in which it reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from autopack.errors import Reason
+from gate_svc.domain.blinding.judge import judge
+from gate_svc.domain.blinding.sites import Blinded
 from gate_svc.domain.evidence import Ended, Evidence, EvidenceError, confront
 from gate_svc.domain.reports.junit import read_junit
-from gate_svc.domain.reports.records import read_records
+from gate_svc.domain.reports.records import read_records, read_values
 from gate_svc.domain.reports.tap import read_tap
 
 _READERS: dict[str, Callable[[bytes], Evidence]] = {
@@ -25,7 +28,9 @@ _LEFT_NOTHING = {
 }
 
 
-def read_evidence(reports: str, report: bytes | None, ended: Ended) -> tuple[Evidence | None, Reason | None]:
+def read_evidence(
+    reports: str, report: bytes | None, ended: Ended, blinded: Mapping[str, Blinded] = MappingProxyType({})
+) -> tuple[Evidence | None, Reason | None]:
     """The evidence of one run, and why it is unusable; both None where nothing is reported by test.
 
     Evidence that contradicts how the command ended is kept beside the fault: it can still be a baseline.
@@ -37,6 +42,8 @@ def read_evidence(reports: str, report: bytes | None, ended: Ended) -> tuple[Evi
         return None, Reason("EVIDENCE_MISSING", "the check left no record of its tests", _LEFT_NOTHING[kind])
     try:
         evidence = _READERS[kind](report)
+        if blinded:
+            evidence = judge(evidence, read_values(report), blinded)
     except EvidenceError as error:
         return None, error.reason
     return evidence, confront(evidence, ended)

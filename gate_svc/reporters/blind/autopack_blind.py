@@ -6,6 +6,7 @@ Nothing in this process knows what is right, so code that rewrites this module c
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
 import os
 import sys
@@ -15,10 +16,12 @@ _NODES = 20_000
 _BYTES = 200_000
 _HITS = 200
 _TOTAL = 30_000_000
+_MRO: Any = type.__dict__["__mro__"]
 
 
 def _mro(kind: type) -> tuple[type, ...]:
-    return type.__dict__["__mro__"].__get__(kind)  # type: ignore[no-any-return]  # a metaclass may say otherwise
+    """The real one: a metaclass may say otherwise."""
+    return _MRO.__get__(kind)  # type: ignore[no-any-return]  # typeshed knows no descriptor here
 
 
 class _Shower:
@@ -57,15 +60,13 @@ class _Shower:
         for base in _mro(kind):
             slots = base.__dict__.get("__slots__", ())
             for slot in (slots,) if isinstance(slots, str) else slots:
-                member = base.__dict__.get(slot)
+                member: Any = base.__dict__.get(slot)
                 try:
                     state[slot] = type(member).__get__(member, value, kind)
                 except (AttributeError, TypeError):
                     continue
-        try:
+        with contextlib.suppress(AttributeError):
             state.update(object.__getattribute__(value, "__dict__"))
-        except AttributeError:
-            pass
         shown = [[str(key), self.show(state[key])] for key in sorted(state, key=str)]
         self.open.pop()
         return ["o", _name(kind), shown, _truth(value)]
@@ -120,7 +121,8 @@ class Raised:
 
     def __exit__(self, kind: type | None, value: BaseException | None, traceback: Any) -> bool:
         if kind is not None and (
-            issubclass(kind, KeyboardInterrupt) or _name(kind).startswith(("_pytest.outcomes.", "unittest.case."))
+            issubclass(kind, KeyboardInterrupt)
+            or _name(kind).startswith(("_pytest.outcomes.", "unittest.case."))
         ):
             return False
         names = [_name(each) for each in _mro(kind)] if kind else None
@@ -189,6 +191,6 @@ blind = Blind()
 
 def install() -> Blind:
     """Makes blinded test files loadable."""
-    setattr(builtins, "_autopack", blind)
+    vars(builtins)["_autopack"] = blind
     sys.modules.setdefault("autopack_blind", sys.modules[__name__])
     return blind

@@ -8,9 +8,12 @@ import os
 from collections.abc import Generator, Sequence
 from typing import Any
 
+import autopack_blind
 import pytest
 
 _OWNER = "AUTOPACK_PYTEST_OWNER"
+_ONLY = "AUTOPACK_ONLY"
+"""Test files that are to be run, one a line; unset: all."""
 _numbers = itertools.count(1)
 
 
@@ -75,7 +78,26 @@ def _outcome(phases: list[tuple[str, str, bool]]) -> str | None:
     return "passed" if {"call", "teardown"} <= passed else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logstart(nodeid: str) -> None:
+    autopack_blind.blind.test = nodeid
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """As pytest itself would name the value, once the gate puts it in."""
+    return f"hidden<{val.number}>" if isinstance(val, autopack_blind.Hidden) and val.scalar else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    only = os.environ.get(_ONLY)
+    if only:
+        names = set(only.splitlines())
+        items[:] = [item for item in items if item.nodeid.partition("::")[0] in names]
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    autopack_blind.install()
     directory = os.environ.get("AUTOPACK_REPORTS")
     owner = os.environ.get(_OWNER)
     if directory and owner is None and not hasattr(config, "workerinput"):

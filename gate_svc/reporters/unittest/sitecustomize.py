@@ -15,6 +15,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+import autopack_blind
+
 _OWNER = "AUTOPACK_UNITTEST_OWNER"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _numbers = itertools.count(1)
@@ -39,8 +41,12 @@ class _Recording:
         else:
             self.autopack_write("test", id=name, outcome=outcome)
 
+    def startTest(self, test: Any) -> None:
+        autopack_blind.blind.test = test.id()
+        super().startTest(test)  # type: ignore[misc]  # the class that this is mixed into has it
+
     def addSuccess(self, test: Any) -> None:
-        super().addSuccess(test)  # type: ignore[misc]  # the class that this is mixed into has it
+        super().addSuccess(test)  # type: ignore[misc]  # as above
         self.autopack_add(test, "passed")
 
     def addError(self, test: Any, err: Any) -> None:
@@ -146,4 +152,5 @@ def _run_hidden() -> None:
 
 if os.environ.get("AUTOPACK_REPORTS"):
     sys.meta_path.insert(0, _Finder())
+    autopack_blind.install()
 _run_hidden()

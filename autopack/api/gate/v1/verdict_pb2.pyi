@@ -126,16 +126,22 @@ class CheckResult(_message.Message):
     def __init__(self, name: _Optional[str] = ..., run: _Optional[str] = ..., outcome: _Optional[_Union[CheckOutcome, str]] = ..., seconds: _Optional[float] = ..., cached: _Optional[bool] = ..., exit_code: _Optional[int] = ..., reports: _Optional[str] = ..., tests: _Optional[_Union[TestCounts, _Mapping]] = ..., new_failures: _Optional[_Iterable[str]] = ..., old_failures: _Optional[_Iterable[str]] = ..., vanished: _Optional[_Iterable[str]] = ..., outcome_digest: _Optional[str] = ..., output_tail: _Optional[str] = ...) -> None: ...
 
 class TestCounts(_message.Message):
-    __slots__ = ("passed", "failed", "errors", "skipped")
+    __slots__ = ("passed", "failed", "errors", "skipped", "blind", "compared", "self_reported")
     PASSED_FIELD_NUMBER: _ClassVar[int]
     FAILED_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
     SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    BLIND_FIELD_NUMBER: _ClassVar[int]
+    COMPARED_FIELD_NUMBER: _ClassVar[int]
+    SELF_REPORTED_FIELD_NUMBER: _ClassVar[int]
     passed: int
     failed: int
     errors: int
     skipped: int
-    def __init__(self, passed: _Optional[int] = ..., failed: _Optional[int] = ..., errors: _Optional[int] = ..., skipped: _Optional[int] = ...) -> None: ...
+    blind: int
+    compared: int
+    self_reported: int
+    def __init__(self, passed: _Optional[int] = ..., failed: _Optional[int] = ..., errors: _Optional[int] = ..., skipped: _Optional[int] = ..., blind: _Optional[int] = ..., compared: _Optional[int] = ..., self_reported: _Optional[int] = ...) -> None: ...
 
 class Risk(_message.Message):
     __slots__ = ("score", "level", "factors")

@@ -1,0 +1,1 @@
+"""Tests understood by what they assert, so that moving them is told from losing them."""

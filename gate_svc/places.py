@@ -1,0 +1,125 @@
+"""On which trees the checks of a change run: the head and the base, each with the judge of the run's base."""
+
+from dataclasses import dataclass, replace
+
+from autopack.gitstore.store import GitStore
+from autopack.policy.plan import Check
+from autopack.policy.policy import SandboxRules
+from autopack.sandbox import Sandbox
+from gate_svc.candidate import Candidate
+from gate_svc.checks import Place
+from gate_svc.domain.keys import check_key
+from gate_svc.environments import PreparedEnvironment
+from gate_svc.judges import JudgedTree, Judges
+from gate_svc.reporters import DIRECTORIES
+from gate_svc.trees import Trees
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One run of a check."""
+
+    key: str
+    """Digest of all that its outcome depends on."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The runs that a check takes."""
+
+    head: Planned
+    base: Planned | None
+    """None where nothing is reported by test, so that nothing can be compared."""
+    own: Planned | None = None
+    """What the head has of tests that the run's base has not."""
+    own_base: Planned | None = None
+    """The same of the base: what earlier phases of the run have added."""
+    changed: tuple[str, ...] = ()
+    """Files of the judge that the head has otherwise than the run's base."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The trees of one change, prepared."""
+
+    candidate: Candidate
+    environment: PreparedEnvironment
+    sandbox: Sandbox
+    rules: SandboxRules
+    machine: str
+    trees: tuple[JudgedTree, JudgedTree]
+    """Head and base as they are."""
+    pinned: tuple[JudgedTree, JudgedTree] | None
+    own: tuple[JudgedTree | None, JudgedTree | None]
+
+    def runs(self, check: Check) -> Runs:
+        """Where a check runs. One that says nothing by test is run on the head alone."""
+        head, base = self.candidate.tree, self.candidate.base_tree
+        if self.pinned is None or check.reports not in DIRECTORIES:
+            plain = self._planned(check, head, self.trees[0])
+            if check.reports == "none":
+                return Runs(plain, None)
+            return Runs(plain, self._planned(check, base, self.trees[1]))
+        own = [
+            self._planned(check, tree, judged) if judged else None
+            for tree, judged in zip((head, base), self.own, strict=True)
+        ]
+        return Runs(
+            head=self._planned(check, head, self.pinned[0]),
+            base=self._planned(check, base, self.pinned[1]),
+            own=own[0],
+            own_base=own[1],
+            changed=self.pinned[0].changed,
+        )
+
+    def _planned(self, check: Check, tree: str, judged: JudgedTree) -> Planned:
+        only = judged.only if check.reports == "pytest" else ()
+        key = check_key(
+            check,
+            tree,
+            self.environment.digest,
+            self.rules,
+            self.sandbox.tier,
+            self.machine,
+            judged.digest,
+            only,
+        )
+        place = Place(judged.tree, self.environment, self.sandbox, self.rules, judged.blinded, only)
+        return Planned(key, place)
+
+
+async def prepare_places(
+    store: GitStore,
+    run_base: str,
+    candidate: Candidate,
+    trees: Trees,
+    judges: Judges,
+    environment: PreparedEnvironment,
+    sandbox: Sandbox,
+    machine: str,
+) -> Places:
+    """Prepares the trees; with their judges only where a check has tests that the gate's reporters see."""
+    both = (candidate.tree, candidate.base_tree)
+    plain = [JudgedTree(await trees.prepare(store, run_base, tree), "") for tree in both]
+    places = Places(
+        candidate,
+        environment,
+        sandbox,
+        candidate.policy.sandbox,
+        machine,
+        (plain[0], plain[1]),
+        None,
+        (None, None),
+    )
+    if not any(check.reports in DIRECTORIES for check in candidate.checks):
+        return places
+    pinned = [
+        await judges.pinned(store, run_base, tree, candidate.policy, each.tree)
+        for tree, each in zip(both, plain, strict=True)
+    ]
+    own = [
+        await judges.own(store, run_base, tree, candidate.policy, each.tree)
+        for tree, each in zip(both, plain, strict=True)
+    ]
+    return replace(places, pinned=(pinned[0], pinned[1]), own=(own[0], own[1]))
