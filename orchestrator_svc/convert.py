@@ -14,6 +14,7 @@ from autopack.api.plan.v1 import plan_pb2
 from autopack.policy.convert import check_to_proto
 from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
 from orchestrator_svc.domain.budget import Budget
+from orchestrator_svc.domain.raised import raised
 from orchestrator_svc.domain.run import Attempt, Event, Judged, Phase, Run, Usage
 from orchestrator_svc.domain.states import PhaseState
 
@@ -66,6 +67,8 @@ def budget_to_proto(budget: Budget) -> plan_pb2.Budget:
 def judged_from_proto(judgement: verdict_pb2.Judgement, approvals: int) -> Judged:
     """The verdict, and what it was reached on."""
     verdict = judgement.verdict
+    failed = [check for check in verdict.checks if check.outcome == verdict_pb2.CHECK_OUTCOME_FAILED]
+    complaints = [reason for check in failed for reason in raised(check.name, check.output_tail)]
     return Judged(
         decision=_DECISIONS[verdict.decision],
         base_tree=verdict.base_tree,
@@ -73,7 +76,7 @@ def judged_from_proto(judgement: verdict_pb2.Judgement, approvals: int) -> Judge
         change_digest=verdict.change_digest,
         decision_digest=verdict.decision_digest,
         approvals=approvals,
-        reasons=reasons_from_proto(verdict.reasons),
+        reasons=(*reasons_from_proto(verdict.reasons), *complaints),
         judgement_id=judgement.request_id,
         verdict=verdict.SerializeToString(deterministic=True),
     )
@@ -162,9 +165,7 @@ def event_to_proto(event: Event) -> run_pb2.Event:
     )
 
 
-def record_of(
-    run: Run, plan: plan_pb2.Plan, paths: dict[str, list[str]], tree: str
-) -> memory_pb2.RunRecord:
+def record_of(run: Run, plan: plan_pb2.Plan, paths: dict[str, list[str]], tree: str) -> memory_pb2.RunRecord:
     """What memory keeps of an ended run.
 
     Args:

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 
 from autopack.api.auditor.v1 import audit_pb2
@@ -208,6 +209,8 @@ def hit_document(hit: memory_pb2.Hit) -> Document:
         "source": hit.source,
         "entry_id": hit.entry_id,
         "trust": hit.trust,
+        "commit": hit.commit,
+        **({"time": hit.create_time.ToDatetime(UTC).isoformat()} if hit.HasField("create_time") else {}),
     }
 
 

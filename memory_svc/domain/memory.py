@@ -21,6 +21,7 @@ from memory_svc.domain.recall import Hit, fuse, lift_successors, missing_success
 from memory_svc.domain.records import RunRecord
 from memory_svc.domain.redact import redact_record
 from memory_svc.domain.settings import MemorySettings
+from memory_svc.domain.signature import by_signature
 from memory_svc.domain.source_code import passages_of_code
 from memory_svc.domain.store import DocumentStore, LedgerRepository, ListedDocument, Snapshot
 from memory_svc.domain.tidy import recorded_runs
@@ -137,7 +138,10 @@ class Memory:
         if not await self._index.count(project_id, trusts, include_code):
             return Recalled((), state.commit)
         (vector,) = await self._embedder.embed([query[:EMBEDDED_OF_QUERY]])
-        hits = fuse(await self._index.search(project_id, vector, query, trusts, CANDIDATES, include_code))
+        near, lexical = await self._index.search(project_id, vector, query, trusts, CANDIDATES, include_code)
+        # A failure that was understood once counts as if a third ranking knew it.
+        known = by_signature(query, dict.fromkeys((*lexical, *near)), lambda one: one.text)
+        hits = fuse((near, lexical, known))
         missing = missing_successors(hits)
         found = await self._first_passages(project_id, missing) if missing else {}
         hits = lift_successors(hits, found)

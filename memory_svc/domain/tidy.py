@@ -6,6 +6,7 @@ from datetime import date
 from autopack.ledger.document import Ledger, append
 from autopack.ledger.entry import TITLE_LIMIT, Content, Kind, make_content
 from memory_svc.domain.records import AttemptRecord, PhaseRecord, PhaseState, RunRecord
+from memory_svc.domain.signature import signature_of
 from memory_svc.domain.wording import code, listing, plain, reason_line
 
 
@@ -77,6 +78,7 @@ def _outcome(phase: PhaseRecord) -> str:
 def _debug(record: RunRecord, phase: PhaseRecord) -> Content:
     refusals = phase.refusals
     first = refusals[0].reasons[0]
+    marks = signature_of((reason for attempt in refusals for reason in attempt.reasons), phase.paths)
     return make_content(
         Kind.DEBUG,
         plain(f"{phase.phase_id}: {first.message}", TITLE_LIMIT // 2),
@@ -95,6 +97,7 @@ def _debug(record: RunRecord, phase: PhaseRecord) -> Content:
             "Fix": f"{_goal(phase)}; attempt {len(phase.attempts)} landed and changed "
             + (", ".join(code(path) for path in phase.paths[:20]) or "nothing that was recorded"),
             "Verification": _checks(phase),
+            **({"Signature": ", ".join(map(code, marks))} if marks else {}),
             "Run": record.run_id,
             "Phase": code(phase.phase_id),
             "Commit": code(phase.commit),

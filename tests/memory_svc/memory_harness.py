@@ -106,22 +106,30 @@ class Bench:
         await call(self.stub.StartTidy(request))
         return (await call(self.stub.WaitTidy(WaitTidyRequest(request_id=identity)))).tidy
 
-    async def index(self, commit: str, rebuild: bool = False) -> memory_pb2.Index:
+    async def index(self, commit: str, rebuild: bool = False, include_code: bool = False) -> memory_pb2.Index:
         identity = f"index-{self.number()}"
         request = StartIndexRequest(
             request_id=identity,
             project_id=PROJECT,
             commit=commit,
             rebuild=rebuild,
+            include_code=include_code,
             git_address=self.owner.address,
         )
         await call(self.stub.StartIndex(request))
         return (await call(self.stub.WaitIndex(WaitIndexRequest(request_id=identity)))).index
 
     async def recall(
-        self, query: str, pending: bool = False, project: str = PROJECT, **limits: int
+        self,
+        query: str,
+        pending: bool = False,
+        project: str = PROJECT,
+        include_code: bool = False,
+        **limits: int,
     ) -> list[memory_pb2.Hit]:
-        request = RecallRequest(project_id=project, query=query, include_pending=pending, **limits)
+        request = RecallRequest(
+            project_id=project, query=query, include_pending=pending, include_code=include_code, **limits
+        )
         return list((await call(self.stub.Recall(request))).hits)
 
     async def entry_ids(self) -> list[str]:

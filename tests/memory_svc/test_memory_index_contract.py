@@ -8,6 +8,7 @@ import math
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from autopack.errors import Unavailable
-from memory_svc.domain.documents import TRUSTED, Passage, Trust
+from memory_svc.domain.documents import CODE, TRUSTED, Passage, Trust
 from memory_svc.domain.index import Point, VectorIndex
 from memory_svc.storage.edge import EdgeIndex
 from memory_svc.storage.qdrant_server import QdrantIndex, connect
@@ -116,6 +117,30 @@ async def test_trust_filters_everything(index: VectorIndex) -> None:
     assert await index.ids("one", {Trust.FAILED}) == {
         one.passage.passage_id for one in points if one.passage.trust is Trust.FAILED
     }
+
+
+async def test_code_is_kept_apart_and_found_with_all_else_unless_left_out(index: VectorIndex) -> None:
+    told, code = point("gcd told"), Point(replace(passage("gcd code"), kind=CODE), vector(0.1))
+    await index.upsert("one", [told, code])
+
+    assert await index.ids("one", ALL) == {told.passage.passage_id}
+    assert await index.ids("one", ALL, code=True) == {code.passage.passage_id}
+    assert (await index.count("one", ALL), await index.count("one", ALL, code=False)) == (2, 1)
+    for wanted, left_out in ((True, set()), (False, {code.passage})):
+        near, lexical = await index.search("one", vector(0), "gcd", ALL, 9, code=wanted)
+        assert set(near) == set(lexical) == {told.passage, code.passage} - left_out
+
+
+async def test_an_optimized_index_finds_the_same(index: VectorIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("memory_svc.storage.edge.EXACT_UP_TO", 100)
+    points = [point(f"passage {number} of many", number / 200) for number in range(300)]
+    await index.upsert("one", points)
+    before = await index.search("one", vector(0.5), "passage 7", ALL, 5)
+
+    await index.optimize("one")
+    assert await index.search("one", vector(0.5), "passage 7", ALL, 5) == before
+    await index.upsert("one", [point("another", 0.5)])
+    assert await index.count("one", ALL) == 301
 
 
 async def test_projects_never_see_each_other(index: VectorIndex) -> None:

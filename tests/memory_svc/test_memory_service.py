@@ -461,3 +461,37 @@ async def test_where_nothing_was_learned_neither_model_nor_index_are_opened(
         )
         await bench.recall("anything", pending=True)
         assert model.loaded
+
+
+# Failures that come again, and code
+
+
+async def test_the_same_failure_is_recalled_before_what_reads_more_alike(bench: Bench) -> None:
+    others = [run(f"run-{n}", phase(f"p-{n}", goal=f"Report discounts of month {n}")) for n in range(8)]
+    known = run("run-9", phase("fix-gcd", refused(1, ZERO_DIVISION)))
+    await landed(bench, *others, known)
+
+    query = "Report discounts of a month\nCHECK_RAISED: check tests: ZeroDivisionError: division by zero"
+    (first, *_) = await bench.recall(query)
+
+    assert first.entry_id == "DBG-0001"
+    assert "ZeroDivisionError" in first.text
+
+
+async def test_code_is_recalled_where_it_was_indexed_and_asked_for(bench: Bench) -> None:
+    source = b"def apply_discount(price, percent):\n    return price * (100 - percent) / 100\n"
+    base = bench.owner.commit({"src/prices.py": source, "data.csv": b"discount,1\n", "x.bin": b"\0discount"})
+    assert (await bench.index(base)).chunks == 0
+    assert (await bench.index(base, include_code=True)).chunks == 1
+
+    (hit,) = await bench.recall("where is the discount applied", include_code=True)
+    assert (hit.source, hit.entry_id, hit.trust, hit.commit) == ("src/prices.py", "", "accepted", base)
+    assert "def apply_discount" in hit.text
+    assert not hit.HasField("create_time")
+    assert await bench.recall("where is the discount applied") == []
+
+    gone = bench.owner.commit({"src/other.py": b"x = 1\n"}, base)
+    await bench.index(gone)
+    assert len(await bench.recall("discount", include_code=True)) == 1
+    await bench.index(gone, include_code=True)
+    assert [hit.source for hit in await bench.recall("discount", include_code=True)] == ["src/other.py"]

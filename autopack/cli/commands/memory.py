@@ -111,13 +111,14 @@ async def _index(
         commit=brought.commits[0],
         rebuild=rebuild,
         git_address=brought.git_address,
+        include_code=True,
     )
     await call(stub.StartIndex(request))
     wait = messages.WaitIndexRequest(request_id=request_id)
     return (await patiently(lambda: stub.WaitIndex(wait, timeout=WAIT_SECONDS))).index
 
 
-def recall(query: str, repo: Path, pending: bool, as_json: bool) -> int:
+def recall(query: str, repo: Path, pending: bool, code: bool, as_json: bool) -> int:
     """Finds passages, best first."""
     session = Session(start=("orchestrator", "memory"))
     from rich.text import Text
@@ -132,9 +133,12 @@ def recall(query: str, repo: Path, pending: bool, as_json: bool) -> int:
     async def work(session: Session) -> "RecallResponse":
         brought = await bring(session, str(repo), ["HEAD"])
         # By difference, and nothing where this commit is in the index already.
-        indexed = await _index(session, brought, f"{brought.project_id}/{brought.commits[0]}/index", False)
+        identity = f"{brought.project_id}/{brought.commits[0]}/index/code"
+        indexed = await _index(session, brought, identity, False)
         outcome.print_reasons(reasons_from_proto(indexed.reasons), "note")
-        request = messages.RecallRequest(project_id=brought.project_id, query=query, include_pending=pending)
+        request = messages.RecallRequest(
+            project_id=brought.project_id, query=query, include_pending=pending, include_code=code
+        )
         return await call((await session.memory()).Recall(request, timeout=WAIT_SECONDS))
 
     hits = in_session(session, work).hits
@@ -144,7 +148,10 @@ def recall(query: str, repo: Path, pending: bool, as_json: bool) -> int:
     for hit in hits:
         line = Text(f"{hit.score:.3f} ", "dim")
         line.append(" ".join(filter(None, (hit.entry_id, neutralise(hit.source, True)))), "bold cyan")
-        line.append(f" {hit.trust}", "dim")
+        dated = (
+            f" of {hit.create_time.ToDatetime().date().isoformat()}" if hit.HasField("create_time") else ""
+        )
+        line.append(f" {hit.trust}{dated} at {hit.commit[:10]}", "dim")
         output().print(line)
         output().print(Text(neutralise(hit.text)))
     if not hits:
