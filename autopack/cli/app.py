@@ -363,6 +363,24 @@ def replay(
     return command.replay(run, repo, key or [], json)
 
 
+@app.command("key")
+def key_command(
+    action: Annotated[str, typer.Argument(metavar="show|rotate|revoke")] = "show",
+    repo: Annotated[
+        list[Path] | None, typer.Option("--repo", metavar="DIR", help="Where it signed; repeatable.")
+    ] = None,
+    attested: Annotated[
+        str | None,
+        typer.Option("--attested", metavar="COMMIT", help="Up to here the key counts."),
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Show the gate's public key, hand it over to a new one, or revoke it."""
+    from autopack.cli.commands import key as command
+
+    return command.key(action, repo or [], attested, json)
+
+
 @app.command()
 def doctor(json: Json = False) -> int:
     """Say what this machine can and cannot do, and how to mend it."""

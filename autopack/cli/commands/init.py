@@ -21,6 +21,8 @@ from autopack.cli.project_files import (
 from autopack.cli.repository import git, root_of
 from autopack.cli.terminal import output
 from autopack.errors import InvalidInput, Reason
+from autopack.host.places import places_of
+from autopack.signing.keys import create_private_key
 
 
 def init(directory: Path, as_json: bool) -> int:
@@ -38,9 +40,11 @@ def init(directory: Path, as_json: bool) -> int:
     commands = [commit, f'git -C {shlex.quote(str(root))} commit -m "Adopt Autopack"'] if written else []
     if HOOK_PATH in written:
         commands.append(f"git -C {shlex.quote(str(root))} config core.hooksPath .githooks")
+    public = _public_key()
     if as_json:
         found = {"run": runner.run, "reports": runner.reports, "found": runner.found} if runner else None
-        outcome.print_json("init", {"written": written, "kept": kept, "runner": found, "next": commands})
+        document = {"written": written, "kept": kept, "runner": found, "next": commands}
+        outcome.print_json("init", {**document, "public_key": str(public)})
         return outcome.DONE
     for path in written:
         output().print(f"wrote {path}")
@@ -53,12 +57,21 @@ def init(directory: Path, as_json: bool) -> int:
             output().print(
                 "no test runner was found: add a check to autopack.yaml, else nothing can land (NO_CHECKS)"
             )
+    output().print(f"verdicts are signed; whoever verifies needs {public}")
     if commands:
         output().print("next:")
         for line in commands:
             output().print(f"  {line}")
         output().print("  autopack do 'GOAL' --builder command --run LINE --scope GLOB")
     return outcome.DONE
+
+
+def _public_key() -> Path:
+    """The gate's public key on this machine, which is made where there is none."""
+    places = places_of(os.environ)
+    places.prepare()
+    create_private_key(places.key)
+    return places.key.with_suffix(".pub")
 
 
 def _write(root: Path, path: str, text: str) -> bool:

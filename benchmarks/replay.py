@@ -1,0 +1,107 @@
+"""Runs plans and replays each under another load, timezone, locale, hash seed and home: all must be the same.
+
+python benchmarks/replay.py [PLANS]        (default: 20)
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+COMMAND = [sys.executable, "-P", "-m", "autopack.cli"]
+POLICY = """\
+version: 1
+checks: [{name: sound, run: "python -m compileall -q src && ! grep -rn BROKEN src", reports: none}]
+approvals: {categories: [schema_change]}
+"""
+
+
+def git(directory: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", "-C", str(directory), *identity, *arguments], check=True, capture_output=True)
+
+
+def plan_of(seed: int) -> dict[str, Any]:
+    """One to six phases that depend on each other, fail, or come in any order."""
+    chance = random.Random(seed)
+    phases: list[dict[str, Any]] = []
+    for number in range(chance.randint(1, 6)):
+        name = f"p{number}"
+        builder: dict[str, Any] = {"kind": "patch", "files": {f"src/{name}.py": f"VALUE = {seed}\n"}}
+        if chance.random() < 0.4:
+            line = f"sleep 0.{chance.randint(0, 3)}; echo 'VALUE = {number}' >> src/shared.py"
+            builder = {"kind": "command", "run": line}
+        elif chance.random() < 0.2:
+            builder["files"][f"src/{name}.py"] = "BROKEN = 1\n"
+        before = [phase["id"] for phase in phases if chance.random() < 0.3]
+        phases.append(
+            {
+                "id": name,
+                "goal": f"Phase {number} of plan {seed}",
+                "scope": {"paths": ["src/**"]},
+                "depends_on": before,
+                "builder": builder,
+            }
+        )
+    return {"version": 1, "name": f"plan-{seed}", "base": "main", "phases": phases}
+
+
+def repository(directory: Path) -> Path:
+    (directory / "src").mkdir(parents=True)
+    (directory / "src" / "shared.py").write_text("VALUE = 0\n")
+    (directory / "autopack.yaml").write_text(POLICY)
+    git(directory, "init", "-q")
+    git(directory, "add", "-A")
+    git(directory, "commit", "-q", "-m", "base")
+    return directory
+
+
+def main() -> None:
+    plans = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    same = commits = 0
+    for seed in range(plans):
+        with tempfile.TemporaryDirectory() as name:
+            place = Path(name)
+            repo, file = repository(place / "repo"), place / "plan.json"
+            file.write_text(json.dumps(plan_of(seed)))
+            first = {**os.environ, "AUTOPACK_HOME": str(place / "home"), "TZ": "UTC", "PYTHONHASHSEED": "1"}
+            run = [*COMMAND, "run", str(file), "--repo", str(repo), "--run-id", "r", "--json"]
+            done = subprocess.run(run, env=first, capture_output=True, text=True)
+            if done.returncode not in (0, 1):
+                raise SystemExit(f"plan {seed} could not run: {done.stdout[-500:]} {done.stderr[-500:]}")
+            git(place, "clone", "-q", str(repo), str(place / "clone"))
+            second = {
+                **os.environ,
+                "HOME": str(place),
+                "USER": "somebody-else",
+                "TZ": "Pacific/Chatham",
+                "LC_ALL": "C",
+                "PYTHONHASHSEED": str(seed + 100),
+            }
+            load = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            started = time.perf_counter()
+            try:
+                replay = [*COMMAND, "replay", "r", "--repo", str(place / "clone"), "--json"]
+                again = subprocess.run(
+                    replay, env=second, cwd="/", capture_output=True, text=True, umask=0o077
+                )
+            finally:
+                load.kill()
+                load.wait()
+            document = json.loads(again.stdout)
+            holds = document.get("same") is True
+            same += holds
+            commits += len(document.get("commits", []))
+            seconds = time.perf_counter() - started
+            print(f"plan {seed:2}: {'same' if holds else document}, {seconds:.1f} s", flush=True)
+    print(f"{same} of {plans} plans gave the same, {commits} commits")
+    raise SystemExit(same != plans)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""A hostile repository runs nothing of its own when it is verified, and cannot hang it."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from autopack.attestation.storage import add_files, change_file, ref_of
+from autopack.cli.commands import verify as command
+from autopack.errors import InvalidInput
+from autopack.signing.dsse import sign
+from tests.verify.attested import Attested, attested, found
+
+DEEP = b'{"payload":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Attested:
+    history = attested(tmp_path)
+    history.run("r1", 2)
+    history.publish("r1")
+    return history
+
+
+def run(made: Attested, repository: Path, target: str = "r1") -> subprocess.CompletedProcess[str]:
+    """The command itself, as somebody would run it."""
+    public = made.path.parent / "gate.pub"
+    place = ["--repo", str(repository), "--key", str(public)]
+    argv = [sys.executable, "-P", "-m", "autopack.cli", "verify", target, *place]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=150)
+
+
+def clone(made: Attested, place: Path) -> Path:
+    subprocess.run(["git", "clone", "-q", str(made.path), str(place)], check=True, capture_output=True)
+    return place
+
+
+def test_a_plain_clone_is_enough(made: Attested, tmp_path: Path) -> None:
+    done = run(made, clone(made, tmp_path / "clone"))
+    assert (done.returncode, done.stdout.count("ok  ")) == (0, 3), done.stdout + done.stderr
+
+
+def test_nothing_that_a_repository_names_is_run(made: Attested, tmp_path: Path) -> None:
+    place = clone(made, tmp_path / "clone")
+    evil = f"touch {tmp_path}/ran"
+    for key in ("core.fsmonitor", "core.sshCommand", "core.pager", "filter.x.smudge", "diff.external"):
+        subprocess.run(["git", "-C", str(place), "config", key, evil], check=True)
+    (place / ".git" / "info" / "attributes").write_text("* filter=x diff=x merge=x\n")
+    for name in ("post-checkout", "reference-transaction", "pre-auto-gc"):
+        hook = place / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f"#!/bin/sh\n{evil}\n")
+        hook.chmod(0o755)
+    done = run(made, place)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_replaced_and_grafted_commits_are_seen_as_they_are(made: Attested, tmp_path: Path) -> None:
+    place = clone(made, tmp_path / "clone")
+    base = made.store.parents(made.commits[0])[0]
+    replaced = place / ".git" / "refs" / "replace" / made.commits[0]
+    replaced.parent.mkdir(parents=True)
+    replaced.write_text(base + "\n")
+    (place / ".git" / "info" / "grafts").write_text(f"{made.commits[1]} {base}\n")
+    done = run(made, place, f"{base}..origin/main")
+    assert (done.returncode, done.stdout.count("ok  ")) == (0, 2), done.stdout + done.stderr
+
+
+def test_objects_elsewhere_are_refused(made: Attested, tmp_path: Path) -> None:
+    place = clone(made, tmp_path / "clone")
+    (place / ".git" / "objects" / "info" / "alternates").write_text("/dev\n")
+    done = run(made, place)
+    assert (done.returncode, "ALTERNATES_REFUSED" in done.stderr) == (2, True)
+
+
+def test_a_pipe_in_the_place_of_a_file_cannot_hang_it(
+    made: Attested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = clone(made, tmp_path / "clone")
+    (place / ".git" / "packed-refs").unlink(missing_ok=True)
+    os.mkfifo(place / ".git" / "packed-refs")
+    monkeypatch.setattr(command, "STARTING_SECONDS", 1.0)
+    started = time.monotonic()
+    with pytest.raises(InvalidInput) as refused:
+        command.verify("r1", place, [made.path.parent / "gate.pub"], False)
+    assert refused.value.reasons[0].code == "REPOSITORY_UNREADABLE"
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"x" * 100_000_000, "FILE_TOO_LARGE"),
+        (DEEP, "DOCUMENT_TOO_DEEP"),
+        (b'{"payload":"","payload":"","payloadType":"","signatures":[]}', "DUPLICATE_KEY"),
+        (b'{"payload":"e30=","payloadType":"x/y","signatures":[{"keyid":"","sig":""}]}', "KEY_NOT_TRUSTED"),
+        (b'{"payload":"","payloadType":"","signatures":[],"more":1}', "ENVELOPE_INVALID"),
+        (b'{"payload":NaN}', "DOCUMENT_INVALID"),
+        (b"\xff\xfe", "DOCUMENT_INVALID"),
+        (b"", "ATTESTATION_INCOMPLETE"),
+    ],
+)
+def test_bad_envelopes_have_stable_codes(made: Attested, data: bytes, code: str) -> None:
+    ref = ref_of("r1")
+    old = made.store.resolve(ref) or ""
+    new = add_files(made.store, old, {change_file(made.commits[0]): data}, [], "bad\n", 1)
+    made.store.update_refs([(ref, new, old)])
+    assert found(made, f"{made.commits[0]}^..{made.commits[0]}") == [code]
+
+
+def test_an_envelope_of_an_unknown_version_is_refused_also_with_our_signature(made: Attested) -> None:
+    ref = ref_of("r1")
+    old = made.store.resolve(ref) or ""
+    key = made.key
+    for kind, payload in (
+        ("application/vnd.future+json", b"{}"),
+        ("application/vnd.in-toto+json", b'{"_type":"v9"}'),
+    ):
+        line = sign(kind, payload, key.public.key_id, key.sign).to_json() + b"\n"
+        new = add_files(made.store, old, {change_file(made.commits[0]): line}, [], "new\n", 1)
+        made.store.update_refs([(ref, new, made.store.resolve(ref) or "")])
+        assert found(made, f"{made.commits[0]}^..{made.commits[0]}") == ["VERSION_UNKNOWN"]
