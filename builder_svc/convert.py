@@ -45,7 +45,7 @@ def identity(request: StartBuildRequest) -> bytes:
     """What makes it the same request, without what a caller that was restarted may say differently."""
     same = StartBuildRequest()
     same.CopyFrom(request)
-    for field in ("budget", "recalled", "upload_token", "git_address"):
+    for field in ("budget", "recalled", "upload_token", "git_address", "wait_seconds"):
         same.ClearField(field)
     return same.SerializeToString(deterministic=True)
 

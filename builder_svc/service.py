@@ -36,12 +36,14 @@ class BuilderServicer(GeneratedServicer):
         result = await self._operations.start(
             task.request_id, convert.identity(request), lambda: self._build(task)
         )
-        if result is not None:
-            return StartBuildResponse(build=Build.FromString(result))
         if task.request_id in self._running:
             running, _ = self._running[task.request_id]
             running.delivery.git_address = task.delivery.git_address
             running.delivery.upload_token = task.delivery.upload_token
+        if result is None:
+            result = await self._operations.soon(task.request_id, request.wait_seconds)
+        if result is not None:
+            return StartBuildResponse(build=Build.FromString(result))
         return StartBuildResponse(build=convert.running_to_proto(task.request_id))
 
     async def WaitBuild(self, request: WaitBuildRequest, context: Context) -> WaitBuildResponse:

@@ -99,6 +99,7 @@ def identity(message: gate_service_pb2.StartGateRequest) -> bytes:
     same = gate_service_pb2.StartGateRequest()
     same.CopyFrom(message)
     same.ClearField("git_address")
+    same.ClearField("wait_seconds")
     return same.SerializeToString(deterministic=True)
 
 

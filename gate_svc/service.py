@@ -58,6 +58,8 @@ class GateServiceServicer(GeneratedServicer):
         identity = convert.identity(request)
         result = await self._operations.start(request.request_id, identity, lambda: self._judge(request))
         if result is None:
+            result = await self._operations.soon(request.request_id, request.wait_seconds)
+        if result is None:
             return StartGateResponse(judgement=convert.running(request.request_id))
         return StartGateResponse(judgement=Judgement.FromString(result))
 

@@ -21,6 +21,8 @@ from orchestrator_svc.domain.run import Attempt, Landing, Phase, Run
 from orchestrator_svc.services import Services, ended
 from orchestrator_svc.storage.rows import Row
 
+START_SECONDS = 20
+"""That a start may wait for the end: most work is done by then, and waiting is one call less."""
 RECALL_SECONDS = 5.0
 CANCEL_SECONDS = 2.0
 log = logging.getLogger(__name__)
@@ -57,35 +59,31 @@ class Work:
     ) -> build_pb2.Build:
         """Has an attempt built, or goes on waiting for it."""
         earlier = [reason for before in phase.attempts[: attempt.number - 1] for reason in before.reasons]
-        await call(
-            self.services.builder.StartBuild(
-                builder_service_pb2.StartBuildRequest(
-                    request_id=identity,
-                    project_id=run.project_id,
-                    base=attempt.base,
-                    policy_commit=run.base,
-                    phase=planned,
-                    attempt=attempt.number,
-                    feedback=reasons_to_proto(earlier),
-                    recalled=await self._recall(run, planned, earlier),
-                    budget=convert.budget_to_proto(granted),
-                    upload_token=attempt.upload_token,
-                    git_address=self.git_address,
-                )
-            )
+        start = builder_service_pb2.StartBuildRequest(
+            request_id=identity,
+            project_id=run.project_id,
+            base=attempt.base,
+            policy_commit=run.base,
+            phase=planned,
+            attempt=attempt.number,
+            feedback=reasons_to_proto(earlier),
+            recalled=await self._recall(run, planned, earlier),
+            budget=convert.budget_to_proto(granted),
+            upload_token=attempt.upload_token,
+            git_address=self.git_address,
+            wait_seconds=START_SECONDS,
         )
         try:
-            answer = await ended(
-                lambda: self.services.builder.WaitBuild(
-                    builder_service_pb2.WaitBuildRequest(request_id=identity), timeout=60
-                )
-            )
+            build = (await call(self.services.builder.StartBuild(start))).build
+            if build.state == build_pb2.BUILD_STATE_RUNNING:
+                wait = builder_service_pb2.WaitBuildRequest(request_id=identity)
+                build = (await ended(lambda: self.services.builder.WaitBuild(wait, timeout=60))).build
         except asyncio.CancelledError:
             if not self.stopping():
                 cancel = builder_service_pb2.CancelBuildRequest(request_id=identity)
                 await asyncio.shield(_quietly(call(self.services.builder.CancelBuild(cancel))))
             raise
-        return answer.build
+        return build
 
     async def tidy(self, identity: str, planned: plan_pb2.Phase, attempt: Attempt) -> build_pb2.Build:
         """Has memory write the ledgers, which is the build of a phase of category ledger."""
@@ -120,7 +118,8 @@ class Work:
     async def _recall(
         self, run: Run, planned: plan_pb2.Phase, earlier: list[Reason]
     ) -> list[build_pb2.RecalledText]:
-        query = "\n".join([planned.goal, *(f"{reason.code}: {reason.message}" for reason in earlier[-5:])])
+        failures = (f"{reason.code}: {reason.message} {reason.path}" for reason in earlier[-5:])
+        query = "\n".join([planned.goal, *failures, *planned.scope.paths])
         try:
             answer = await call(
                 self.services.memory.Recall(
@@ -167,35 +166,31 @@ class Work:
                 )
             )
         )
+        start = gate_service_pb2.StartGateRequest(
+            request_id=gate_id,
+            project_id=run.project_id,
+            base=base,
+            head=head,
+            policy_commit=run.base,
+            scope=gate_service_pb2.GateScope(
+                paths=planned.scope.paths, category=planned.category, checks=planned.checks
+            ),
+            audit_request_id=audit_id,
+            approvals=convert.approvals_to_proto(approvals),
+            git_address=self.git_address,
+            wait_seconds=START_SECONDS,
+        )
         try:
-            await call(
-                self.services.gate.StartGate(
-                    gate_service_pb2.StartGateRequest(
-                        request_id=gate_id,
-                        project_id=run.project_id,
-                        base=base,
-                        head=head,
-                        policy_commit=run.base,
-                        scope=gate_service_pb2.GateScope(
-                            paths=planned.scope.paths, category=planned.category, checks=planned.checks
-                        ),
-                        audit_request_id=audit_id,
-                        approvals=convert.approvals_to_proto(approvals),
-                        git_address=self.git_address,
-                    )
-                )
-            )
-            answer = await ended(
-                lambda: self.services.gate.WaitGate(
-                    gate_service_pb2.WaitGateRequest(request_id=gate_id), timeout=60
-                )
-            )
+            judgement = (await call(self.services.gate.StartGate(start))).judgement
+            if judgement.state == verdict_pb2.JUDGEMENT_STATE_RUNNING:
+                wait = gate_service_pb2.WaitGateRequest(request_id=gate_id)
+                judgement = (await ended(lambda: self.services.gate.WaitGate(wait, timeout=60))).judgement
         except asyncio.CancelledError:
             if not self.stopping():
                 cancel = gate_service_pb2.CancelGateRequest(request_id=gate_id)
                 await asyncio.shield(_quietly(call(self.services.gate.CancelGate(cancel))))
             raise
-        return answer.judgement
+        return judgement
 
     async def attest(self, landing: Landing, commit: bytes, parent: bytes) -> bytes:
         """What the gate signs of a change that it accepted: envelopes, one a line.

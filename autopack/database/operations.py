@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,6 +116,14 @@ class Operations:
         if row.state == FAILED:
             raise _failed(request_id, row.error)
         return bytes(row.result)
+
+    async def soon(self, request_id: str, seconds: float) -> bytes | None:
+        """The result if there is one by then, else None. Raises what `wait` raises."""
+        if seconds:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    return await self.wait(request_id)
+        return None
 
     async def cancel(self, request_id: str, result: Callable[[], bytes]) -> bytes:
         """Stops the work, awaits its clean-up and stores `result()`; returns what is stored.

@@ -35,6 +35,15 @@ def policy(model: ScriptedModel) -> str:
     return f"version: 1\nbuilders: {{local: {{kind: model, model: m, endpoint: '{model.endpoint}'}}}}\n"
 
 
+async def test_a_start_that_waits_brings_the_build_and_is_the_same_start(client: Client) -> None:
+    request = client.request(command("echo >src/x"))
+    request.wait_seconds = 20
+    build = await client.start(request)
+    assert build.state == build_pb2.BUILD_STATE_SUCCEEDED
+    request.wait_seconds = 0
+    assert await client.start(request) == build
+
+
 async def test_builds_survive_a_restart_on_either_database(
     owner: Owner, config: Config, database_url: str
 ) -> None:
@@ -160,7 +169,6 @@ async def test_invalid_requests_name_their_fields(client: Client) -> None:
 @pytest.mark.parametrize(
     ("builder", "kind"),
     [
-        (plan_pb2.BuilderSpec(repair=plan_pb2.RepairBuilder()), "repair"),
         (plan_pb2.BuilderSpec(replay=plan_pb2.ReplayBuilder(run_id="x")), "replay"),
         (plan_pb2.BuilderSpec(ledger=plan_pb2.LedgerBuilder()), "ledger"),
         (named("claude"), "agent"),
@@ -173,7 +181,7 @@ async def test_kinds_that_do_not_exist_yet_are_refused_with_those_that_do(
     build = await client.build(client.request(builder, policy=agent))
     assert failure(build) == "BUILDER_NOT_AVAILABLE"
     assert f"`{kind}`" in build.reasons[0].message
-    assert build.reasons[0].fix == "use one of `patch`, `command`, `model`"
+    assert build.reasons[0].fix == "use one of `patch`, `command`, `repair`, `model`"
 
 
 async def test_a_builder_that_the_policy_does_not_name_is_refused(client: Client) -> None:

@@ -57,6 +57,17 @@ async def test_a_start_returns_at_once_and_wait_brings_the_result(operations: Op
     assert await operations.wait("a") == b"done"
 
 
+async def test_soon_brings_what_ends_in_time_and_nothing_else(operations: Operations) -> None:
+    work = Work()
+    await operations.start("a", b"request", work)
+    assert await operations.soon("a", 0) is None
+    assert await operations.soon("a", 0.01) is None
+    waiting = asyncio.create_task(operations.soon("a", 30))
+    work.go.set()
+    assert await waiting == b"done"
+    assert work.runs == 1
+
+
 async def test_the_same_request_is_done_once(operations: Operations) -> None:
     work = Work()
     assert await asyncio.gather(*(operations.start("a", b"request", work) for _ in range(5))) == [None] * 5

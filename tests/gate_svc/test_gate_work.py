@@ -31,6 +31,15 @@ def runs(spans: InMemorySpanExporter) -> int:
 # Ids.
 
 
+async def test_a_start_that_waits_brings_the_verdict_and_is_the_same_start(bench: Bench) -> None:
+    request = bench.change(QUICK, CHANGED)
+    request.wait_seconds = 20
+    started = await call(bench.stub.StartGate(request, timeout=60))
+    assert started.judgement.verdict.decision == ACCEPT
+    request.wait_seconds = 0
+    assert (await call(bench.stub.StartGate(request))).judgement == started.judgement
+
+
 async def test_the_same_request_gives_the_same_answer_and_is_done_once(
     bench: Bench, spans: InMemorySpanExporter
 ) -> None:
@@ -350,7 +359,7 @@ async def test_a_set_up_that_fails_is_a_fault_that_says_what_it_printed(bench: B
 async def test_a_change_cannot_be_where_the_environment_is(bench: Bench) -> None:
     base = helping(b"#!/bin/sh\n")
     verdict = await bench.judge(base, {**base, ".env/bin/helper": b"#!/bin/sh\nexit 0\n"})
-    assert codes(verdict) == ["ENVIRONMENT_PATH_TAKEN"]
+    assert "ENVIRONMENT_PATH_TAKEN" in codes(verdict)
 
 
 async def test_a_change_of_the_inputs_is_a_dependency_change(bench: Bench) -> None:

@@ -173,7 +173,8 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
         if request.request_id not in self.running:
             await self.script.note(self.script.gates, request)
         self.running[request.request_id] = request
-        return gate_service_pb2.StartGateResponse()
+        running = verdict_pb2.Judgement(state=verdict_pb2.JUDGEMENT_STATE_RUNNING)
+        return gate_service_pb2.StartGateResponse(judgement=running)
 
     async def CancelGate(self, request: Any, context: Any) -> Any:
         await self.script.note(self.script.cancelled, request.request_id)

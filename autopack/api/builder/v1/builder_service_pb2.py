@@ -28,7 +28,7 @@ from autopack.api.reason.v1 import reason_pb2 as autopack_dot_api_dot_reason_dot
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-autopack/api/builder/v1/builder_service.proto\x12\x17\x61utopack.api.builder.v1\x1a#autopack/api/builder/v1/build.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\"\xed\x03\n\x11StartBuildRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x32\n\x05phase\x18\x05 \x01(\x0b\x32\x1b.autopack.api.plan.v1.PhaseB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07\x61ttempt\x18\x06 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12;\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x07 \x03(\x0b\x32\x1e.autopack.api.reason.v1.ReasonB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x41\n\x08recalled\x18\x08 \x03(\x0b\x32%.autopack.api.builder.v1.RecalledTextB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x34\n\x06\x62udget\x18\t \x01(\x0b\x32\x1c.autopack.api.plan.v1.BudgetB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0cupload_token\x18\n \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0bgit_address\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"C\n\x12StartBuildResponse\x12-\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Build\"2\n\x10WaitBuildRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"B\n\x11WaitBuildResponse\x12-\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Build\"4\n\x12\x43\x61ncelBuildRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"D\n\x13\x43\x61ncelBuildResponse\x12-\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Build2\xc5\x02\n\x0e\x42uilderService\x12\x65\n\nStartBuild\x12*.autopack.api.builder.v1.StartBuildRequest\x1a+.autopack.api.builder.v1.StartBuildResponse\x12\x62\n\tWaitBuild\x12).autopack.api.builder.v1.WaitBuildRequest\x1a*.autopack.api.builder.v1.WaitBuildResponse\x12h\n\x0b\x43\x61ncelBuild\x12+.autopack.api.builder.v1.CancelBuildRequest\x1a,.autopack.api.builder.v1.CancelBuildResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-autopack/api/builder/v1/builder_service.proto\x12\x17\x61utopack.api.builder.v1\x1a#autopack/api/builder/v1/build.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\"\x8c\x04\n\x11StartBuildRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x32\n\x05phase\x18\x05 \x01(\x0b\x32\x1b.autopack.api.plan.v1.PhaseB\x06\xbaH\x03\xc8\x01\x01\x12\x18\n\x07\x61ttempt\x18\x06 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12;\n\x08\x66\x65\x65\x64\x62\x61\x63k\x18\x07 \x03(\x0b\x32\x1e.autopack.api.reason.v1.ReasonB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x41\n\x08recalled\x18\x08 \x03(\x0b\x32%.autopack.api.builder.v1.RecalledTextB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12\x34\n\x06\x62udget\x18\t \x01(\x0b\x32\x1c.autopack.api.plan.v1.BudgetB\x06\xbaH\x03\xc8\x01\x01\x12 \n\x0cupload_token\x18\n \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0bgit_address\x18\x0b \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x1d\n\x0cwait_seconds\x18\x0c \x01(\rB\x07\xbaH\x04*\x02\x18\x19\"C\n\x12StartBuildResponse\x12-\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Build\"2\n\x10WaitBuildRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"B\n\x11WaitBuildResponse\x12-\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Build\"4\n\x12\x43\x61ncelBuildRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"D\n\x13\x43\x61ncelBuildResponse\x12-\n\x05\x62uild\x18\x01 \x01(\x0b\x32\x1e.autopack.api.builder.v1.Build2\xc5\x02\n\x0e\x42uilderService\x12\x65\n\nStartBuild\x12*.autopack.api.builder.v1.StartBuildRequest\x1a+.autopack.api.builder.v1.StartBuildResponse\x12\x62\n\tWaitBuild\x12).autopack.api.builder.v1.WaitBuildRequest\x1a*.autopack.api.builder.v1.WaitBuildResponse\x12h\n\x0b\x43\x61ncelBuild\x12+.autopack.api.builder.v1.CancelBuildRequest\x1a,.autopack.api.builder.v1.CancelBuildResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,22 +57,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTBUILDREQUEST'].fields_by_name['upload_token']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
   _globals['_STARTBUILDREQUEST'].fields_by_name['git_address']._loaded_options = None
   _globals['_STARTBUILDREQUEST'].fields_by_name['git_address']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_STARTBUILDREQUEST'].fields_by_name['wait_seconds']._loaded_options = None
+  _globals['_STARTBUILDREQUEST'].fields_by_name['wait_seconds']._serialized_options = b'\272H\004*\002\030\031'
   _globals['_WAITBUILDREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_WAITBUILDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
   _globals['_CANCELBUILDREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CANCELBUILDREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\007r\005\020\001\030\254\002'
   _globals['_STARTBUILDREQUEST']._serialized_start=211
-  _globals['_STARTBUILDREQUEST']._serialized_end=704
-  _globals['_STARTBUILDRESPONSE']._serialized_start=706
-  _globals['_STARTBUILDRESPONSE']._serialized_end=773
-  _globals['_WAITBUILDREQUEST']._serialized_start=775
-  _globals['_WAITBUILDREQUEST']._serialized_end=825
-  _globals['_WAITBUILDRESPONSE']._serialized_start=827
-  _globals['_WAITBUILDRESPONSE']._serialized_end=893
-  _globals['_CANCELBUILDREQUEST']._serialized_start=895
-  _globals['_CANCELBUILDREQUEST']._serialized_end=947
-  _globals['_CANCELBUILDRESPONSE']._serialized_start=949
-  _globals['_CANCELBUILDRESPONSE']._serialized_end=1017
-  _globals['_BUILDERSERVICE']._serialized_start=1020
-  _globals['_BUILDERSERVICE']._serialized_end=1345
+  _globals['_STARTBUILDREQUEST']._serialized_end=735
+  _globals['_STARTBUILDRESPONSE']._serialized_start=737
+  _globals['_STARTBUILDRESPONSE']._serialized_end=804
+  _globals['_WAITBUILDREQUEST']._serialized_start=806
+  _globals['_WAITBUILDREQUEST']._serialized_end=856
+  _globals['_WAITBUILDRESPONSE']._serialized_start=858
+  _globals['_WAITBUILDRESPONSE']._serialized_end=924
+  _globals['_CANCELBUILDREQUEST']._serialized_start=926
+  _globals['_CANCELBUILDREQUEST']._serialized_end=978
+  _globals['_CANCELBUILDRESPONSE']._serialized_start=980
+  _globals['_CANCELBUILDRESPONSE']._serialized_end=1048
+  _globals['_BUILDERSERVICE']._serialized_start=1051
+  _globals['_BUILDERSERVICE']._serialized_end=1376
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class StartBuildRequest(_message.Message):
-    __slots__ = ("request_id", "project_id", "base", "policy_commit", "phase", "attempt", "feedback", "recalled", "budget", "upload_token", "git_address")
+    __slots__ = ("request_id", "project_id", "base", "policy_commit", "phase", "attempt", "feedback", "recalled", "budget", "upload_token", "git_address", "wait_seconds")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class StartBuildRequest(_message.Message):
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_TOKEN_FIELD_NUMBER: _ClassVar[int]
     GIT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     project_id: str
     base: str
@@ -34,7 +35,8 @@ class StartBuildRequest(_message.Message):
     budget: _plan_pb2.Budget
     upload_token: str
     git_address: str
-    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., policy_commit: _Optional[str] = ..., phase: _Optional[_Union[_plan_pb2.Phase, _Mapping]] = ..., attempt: _Optional[int] = ..., feedback: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ..., recalled: _Optional[_Iterable[_Union[_build_pb2.RecalledText, _Mapping]]] = ..., budget: _Optional[_Union[_plan_pb2.Budget, _Mapping]] = ..., upload_token: _Optional[str] = ..., git_address: _Optional[str] = ...) -> None: ...
+    wait_seconds: int
+    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., policy_commit: _Optional[str] = ..., phase: _Optional[_Union[_plan_pb2.Phase, _Mapping]] = ..., attempt: _Optional[int] = ..., feedback: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ..., recalled: _Optional[_Iterable[_Union[_build_pb2.RecalledText, _Mapping]]] = ..., budget: _Optional[_Union[_plan_pb2.Budget, _Mapping]] = ..., upload_token: _Optional[str] = ..., git_address: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
 
 class StartBuildResponse(_message.Message):
     __slots__ = ("build",)

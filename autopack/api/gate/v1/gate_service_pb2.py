@@ -27,7 +27,7 @@ from autopack.api.plan.v1 import plan_pb2 as autopack_dot_api_dot_plan_dot_v1_do
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'autopack/api/gate/v1/gate_service.proto\x12\x14\x61utopack.api.gate.v1\x1a\"autopack/api/gate/v1/verdict.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a\x1b\x62uf/validate/validate.proto\"\xf7\x02\n\x13\x41ttestChangeRequest\x12 \n\x0cjudgement_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1b\n\x06\x63ommit\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\xc0\x84=\x12\x1b\n\x06parent\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\xc0\x84=\x12\x19\n\x06run_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1b\n\x08phase_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\r\x12\x0c\n\x04slot\x18\x07 \x01(\r\x12\x1c\n\x0bplan_digest\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\'\n\x08run_base\x18\t \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1d\n\x0c\x62uilder_kind\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\x12 \n\x0f\x65xchange_digest\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\x06\x63hange\x18\x0c \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\"&\n\x14\x41ttestChangeResponse\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\"s\n\x10\x41ttestRunRequest\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12#\n\x04head\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1f\n\tpredicate\x18\x03 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\xc0\x8d\xb7\x01\"%\n\x11\x41ttestRunResponse\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\x86\x03\n\x10StartGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12#\n\x04head\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x36\n\x05scope\x18\x06 \x01(\x0b\x32\x1f.autopack.api.gate.v1.GateScopeB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x10\x61udit_request_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12;\n\tapprovals\x18\x08 \x03(\x0b\x32\x1e.autopack.api.gate.v1.ApprovalB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1f\n\x0bgit_address\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\x96\x01\n\tGateScope\x12!\n\x05paths\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12/\n\x08\x63\x61tegory\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x35\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\"G\n\x11StartGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"1\n\x0fWaitGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"F\n\x10WaitGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"3\n\x11\x43\x61ncelGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"H\n\x12\x43\x61ncelGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"\x18\n\x16GetCapabilitiesRequest\"`\n\x17GetCapabilitiesResponse\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\x36\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0b\x32 .autopack.api.gate.v1.Capability\"J\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t2\xdc\x04\n\x0bGateService\x12\\\n\tStartGate\x12&.autopack.api.gate.v1.StartGateRequest\x1a\'.autopack.api.gate.v1.StartGateResponse\x12Y\n\x08WaitGate\x12%.autopack.api.gate.v1.WaitGateRequest\x1a&.autopack.api.gate.v1.WaitGateResponse\x12_\n\nCancelGate\x12\'.autopack.api.gate.v1.CancelGateRequest\x1a(.autopack.api.gate.v1.CancelGateResponse\x12n\n\x0fGetCapabilities\x12,.autopack.api.gate.v1.GetCapabilitiesRequest\x1a-.autopack.api.gate.v1.GetCapabilitiesResponse\x12\x65\n\x0c\x41ttestChange\x12).autopack.api.gate.v1.AttestChangeRequest\x1a*.autopack.api.gate.v1.AttestChangeResponse\x12\\\n\tAttestRun\x12&.autopack.api.gate.v1.AttestRunRequest\x1a\'.autopack.api.gate.v1.AttestRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'autopack/api/gate/v1/gate_service.proto\x12\x14\x61utopack.api.gate.v1\x1a\"autopack/api/gate/v1/verdict.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a\x1b\x62uf/validate/validate.proto\"\xf7\x02\n\x13\x41ttestChangeRequest\x12 \n\x0cjudgement_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1b\n\x06\x63ommit\x18\x02 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\xc0\x84=\x12\x1b\n\x06parent\x18\x03 \x01(\x0c\x42\x0b\xbaH\x08z\x06\x10\x01\x18\xc0\x84=\x12\x19\n\x06run_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1b\n\x08phase_id\x18\x05 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\r\x12\x0c\n\x04slot\x18\x07 \x01(\r\x12\x1c\n\x0bplan_digest\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\'\n\x08run_base\x18\t \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1d\n\x0c\x62uilder_kind\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18@\x12 \n\x0f\x65xchange_digest\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18@\x12%\n\x06\x63hange\x18\x0c \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\"&\n\x14\x41ttestChangeResponse\x12\x0e\n\x06\x62undle\x18\x01 \x01(\x0c\"s\n\x10\x41ttestRunRequest\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12#\n\x04head\x18\x02 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x1f\n\tpredicate\x18\x03 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\xc0\x8d\xb7\x01\"%\n\x11\x41ttestRunResponse\x12\x10\n\x08\x65nvelope\x18\x01 \x01(\x0c\"\xa5\x03\n\x10StartGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12#\n\x04head\x18\x04 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12,\n\rpolicy_commit\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x36\n\x05scope\x18\x06 \x01(\x0b\x32\x1f.autopack.api.gate.v1.GateScopeB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x10\x61udit_request_id\x18\x07 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12;\n\tapprovals\x18\x08 \x03(\x0b\x32\x1e.autopack.api.gate.v1.ApprovalB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1f\n\x0bgit_address\x18\t \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x1d\n\x0cwait_seconds\x18\n \x01(\rB\x07\xbaH\x04*\x02\x18\x19\"\x96\x01\n\tGateScope\x12!\n\x05paths\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12/\n\x08\x63\x61tegory\x18\x02 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12\x35\n\x06\x63hecks\x18\x03 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\"G\n\x11StartGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"1\n\x0fWaitGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"F\n\x10WaitGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"3\n\x11\x43\x61ncelGateRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"H\n\x12\x43\x61ncelGateResponse\x12\x32\n\tjudgement\x18\x01 \x01(\x0b\x32\x1f.autopack.api.gate.v1.Judgement\"\x18\n\x16GetCapabilitiesRequest\"`\n\x17GetCapabilitiesResponse\x12\r\n\x05tiers\x18\x01 \x03(\t\x12\x36\n\x0c\x63\x61pabilities\x18\x02 \x03(\x0b\x32 .autopack.api.gate.v1.Capability\"J\n\nCapability\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tavailable\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x0b\n\x03\x66ix\x18\x04 \x01(\t2\xdc\x04\n\x0bGateService\x12\\\n\tStartGate\x12&.autopack.api.gate.v1.StartGateRequest\x1a\'.autopack.api.gate.v1.StartGateResponse\x12Y\n\x08WaitGate\x12%.autopack.api.gate.v1.WaitGateRequest\x1a&.autopack.api.gate.v1.WaitGateResponse\x12_\n\nCancelGate\x12\'.autopack.api.gate.v1.CancelGateRequest\x1a(.autopack.api.gate.v1.CancelGateResponse\x12n\n\x0fGetCapabilities\x12,.autopack.api.gate.v1.GetCapabilitiesRequest\x1a-.autopack.api.gate.v1.GetCapabilitiesResponse\x12\x65\n\x0c\x41ttestChange\x12).autopack.api.gate.v1.AttestChangeRequest\x1a*.autopack.api.gate.v1.AttestChangeResponse\x12\\\n\tAttestRun\x12&.autopack.api.gate.v1.AttestRunRequest\x1a\'.autopack.api.gate.v1.AttestRunResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,6 +78,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STARTGATEREQUEST'].fields_by_name['approvals']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_STARTGATEREQUEST'].fields_by_name['git_address']._loaded_options = None
   _globals['_STARTGATEREQUEST'].fields_by_name['git_address']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_STARTGATEREQUEST'].fields_by_name['wait_seconds']._loaded_options = None
+  _globals['_STARTGATEREQUEST'].fields_by_name['wait_seconds']._serialized_options = b'\272H\004*\002\030\031'
   _globals['_GATESCOPE'].fields_by_name['paths']._loaded_options = None
   _globals['_GATESCOPE'].fields_by_name['paths']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001\030\200 '
   _globals['_GATESCOPE'].fields_by_name['category']._loaded_options = None
@@ -97,25 +99,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ATTESTRUNRESPONSE']._serialized_start=698
   _globals['_ATTESTRUNRESPONSE']._serialized_end=735
   _globals['_STARTGATEREQUEST']._serialized_start=738
-  _globals['_STARTGATEREQUEST']._serialized_end=1128
-  _globals['_GATESCOPE']._serialized_start=1131
-  _globals['_GATESCOPE']._serialized_end=1281
-  _globals['_STARTGATERESPONSE']._serialized_start=1283
-  _globals['_STARTGATERESPONSE']._serialized_end=1354
-  _globals['_WAITGATEREQUEST']._serialized_start=1356
-  _globals['_WAITGATEREQUEST']._serialized_end=1405
-  _globals['_WAITGATERESPONSE']._serialized_start=1407
-  _globals['_WAITGATERESPONSE']._serialized_end=1477
-  _globals['_CANCELGATEREQUEST']._serialized_start=1479
-  _globals['_CANCELGATEREQUEST']._serialized_end=1530
-  _globals['_CANCELGATERESPONSE']._serialized_start=1532
-  _globals['_CANCELGATERESPONSE']._serialized_end=1604
-  _globals['_GETCAPABILITIESREQUEST']._serialized_start=1606
-  _globals['_GETCAPABILITIESREQUEST']._serialized_end=1630
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=1632
-  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=1728
-  _globals['_CAPABILITY']._serialized_start=1730
-  _globals['_CAPABILITY']._serialized_end=1804
-  _globals['_GATESERVICE']._serialized_start=1807
-  _globals['_GATESERVICE']._serialized_end=2411
+  _globals['_STARTGATEREQUEST']._serialized_end=1159
+  _globals['_GATESCOPE']._serialized_start=1162
+  _globals['_GATESCOPE']._serialized_end=1312
+  _globals['_STARTGATERESPONSE']._serialized_start=1314
+  _globals['_STARTGATERESPONSE']._serialized_end=1385
+  _globals['_WAITGATEREQUEST']._serialized_start=1387
+  _globals['_WAITGATEREQUEST']._serialized_end=1436
+  _globals['_WAITGATERESPONSE']._serialized_start=1438
+  _globals['_WAITGATERESPONSE']._serialized_end=1508
+  _globals['_CANCELGATEREQUEST']._serialized_start=1510
+  _globals['_CANCELGATEREQUEST']._serialized_end=1561
+  _globals['_CANCELGATERESPONSE']._serialized_start=1563
+  _globals['_CANCELGATERESPONSE']._serialized_end=1635
+  _globals['_GETCAPABILITIESREQUEST']._serialized_start=1637
+  _globals['_GETCAPABILITIESREQUEST']._serialized_end=1661
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_start=1663
+  _globals['_GETCAPABILITIESRESPONSE']._serialized_end=1759
+  _globals['_CAPABILITY']._serialized_start=1761
+  _globals['_CAPABILITY']._serialized_end=1835
+  _globals['_GATESERVICE']._serialized_start=1838
+  _globals['_GATESERVICE']._serialized_end=2442
 # @@protoc_insertion_point(module_scope)

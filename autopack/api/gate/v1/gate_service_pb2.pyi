@@ -60,7 +60,7 @@ class AttestRunResponse(_message.Message):
     def __init__(self, envelope: _Optional[bytes] = ...) -> None: ...
 
 class StartGateRequest(_message.Message):
-    __slots__ = ("request_id", "project_id", "base", "head", "policy_commit", "scope", "audit_request_id", "approvals", "git_address")
+    __slots__ = ("request_id", "project_id", "base", "head", "policy_commit", "scope", "audit_request_id", "approvals", "git_address", "wait_seconds")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
@@ -70,6 +70,7 @@ class StartGateRequest(_message.Message):
     AUDIT_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     APPROVALS_FIELD_NUMBER: _ClassVar[int]
     GIT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     project_id: str
     base: str
@@ -79,7 +80,8 @@ class StartGateRequest(_message.Message):
     audit_request_id: str
     approvals: _containers.RepeatedCompositeFieldContainer[_verdict_pb2.Approval]
     git_address: str
-    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., policy_commit: _Optional[str] = ..., scope: _Optional[_Union[GateScope, _Mapping]] = ..., audit_request_id: _Optional[str] = ..., approvals: _Optional[_Iterable[_Union[_verdict_pb2.Approval, _Mapping]]] = ..., git_address: _Optional[str] = ...) -> None: ...
+    wait_seconds: int
+    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., policy_commit: _Optional[str] = ..., scope: _Optional[_Union[GateScope, _Mapping]] = ..., audit_request_id: _Optional[str] = ..., approvals: _Optional[_Iterable[_Union[_verdict_pb2.Approval, _Mapping]]] = ..., git_address: _Optional[str] = ..., wait_seconds: _Optional[int] = ...) -> None: ...
 
 class GateScope(_message.Message):
     __slots__ = ("paths", "category", "checks")
