@@ -57,6 +57,24 @@ class Judges:
         """The tree with its own judge where that is another one: only what is new of it is to be run."""
         return await asyncio.to_thread(self._own, store, run_base, tree, policy, prepared)
 
+    async def lent(
+        self,
+        store: GitStore,
+        run_base: str,
+        policy: Policy,
+        prepared: PreparedTree,
+        head: str,
+        own: JudgedTree,
+    ) -> JudgedTree:
+        """A base with what the head has of its own tests: those of a bug fix must fail on it."""
+
+        def put() -> JudgedTree:
+            brought = [edit(store, each) for each in _judge_changes(store, run_base, head, policy)]
+            tree = PreparedTree(prepared.checkout, _merged(prepared.edits, brought))
+            return JudgedTree(tree, f"lent by {head}", own.blinded, own.changed, own.only)
+
+        return await asyncio.to_thread(put)
+
     def _pinned(
         self, store: GitStore, run_base: str, tree: str, policy: Policy, prepared: PreparedTree
     ) -> JudgedTree:

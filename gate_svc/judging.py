@@ -111,7 +111,10 @@ class Judging:
         if not candidate.checks:
             return _Checked()
         sandbox = await self.sandboxes.at_least(candidate.policy.sandbox.tier)
-        environment = await self.environments.prepare(store, request.policy_commit, candidate.policy, sandbox)
+        environment, before = [
+            await self.environments.prepare(store, request.policy_commit, candidate.policy, sandbox, commit)
+            for commit in (request.head, request.base)
+        ]
         taken = await asyncio.to_thread(_taken, store, candidate.tree, environment.mounts)
         if taken:
             return _Checked(rulings=taken, environment_digest=environment.digest, skipped=True)
@@ -121,7 +124,7 @@ class Judging:
             candidate,
             self.trees,
             self.judges,
-            environment,
+            (environment, before),
             sandbox,
             self.machine,
         )
@@ -136,23 +139,26 @@ class Judging:
 
     async def _check(self, owner: str, check: Check, runs: Runs) -> CheckFacts:
         """A check on the head and, where it reports by test, on the base; each only if need be."""
-        planned = (runs.head, runs.base, runs.own, runs.own_base)
-        head, base, own, own_base = await asyncio.gather(*map(self._recall, planned))
-        recalled = CheckFacts(check, head, base, own, own_base, runs.changed, cached=True)
-        if proven(recalled) and (own is not None or runs.own is None):
-            return recalled
-        head, own = (known if known is not None and known.green else None for known in (head, own))
+        planned = (runs.head, runs.base, runs.own, runs.own_base, runs.teeth)
+        head, base, own, own_base, teeth = await asyncio.gather(*map(self._recall, planned))
+        known = CheckFacts(check, head, base, own, own_base, teeth, runs.changed, runs.bug_fix, cached=True)
+        if proven(known) and all(kept or not run for kept, run in ((own, runs.own), (teeth, runs.teeth))):
+            return known
+        head, own = (kept if kept is not None and kept.green else None for kept in (head, own))
         async with _Background() as background:
             before = background.start(self._run(owner, check, runs.base, base, names.BASELINE_SPAN))
             own_before = background.start(
                 self._run(owner, check, runs.own_base, own_base, names.BASELINE_SPAN)
             )
             beside = background.start(self._run(owner, check, runs.own, own, names.CHECK_SPAN))
+            toothless = background.start(self._run(owner, check, runs.teeth, teeth, names.BASELINE_SPAN))
             seen = await self._run(owner, check, runs.head, head, names.CHECK_SPAN)
             new = await beside
             if (seen and seen.usable) or (new and new.usable):
-                base, own_base = await before, await own_before
-        return CheckFacts(check, seen, base, new, own_base, runs.changed, cached=seen is head)
+                base, own_base, teeth = await before, await own_before, await toothless
+        return CheckFacts(
+            check, seen, base, new, own_base, teeth, runs.changed, runs.bug_fix, cached=seen is head
+        )
 
     async def _recall(self, planned: Planned | None) -> CheckRun | None:
         return await self.checks.recall(planned.key) if planned else None

@@ -14,6 +14,9 @@ from gate_svc.judges import JudgedTree, Judges
 from gate_svc.reporters import DIRECTORIES
 from gate_svc.trees import Trees
 
+BUG_FIX = "bug_fix"
+"""The category of changes whose tests must fail without them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -35,8 +38,11 @@ class Runs:
     """What the head has of tests that the run's base has not."""
     own_base: Planned | None = None
     """The same of the base: what earlier phases of the run have added."""
+    teeth: Planned | None = None
+    """What the head has of its own tests, on the base: for a bug fix."""
     changed: tuple[str, ...] = ()
     """Files of the judge that the head has otherwise than the run's base."""
+    bug_fix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ class Places:
     """The trees of one change, prepared."""
 
     candidate: Candidate
-    environment: PreparedEnvironment
+    environments: tuple[PreparedEnvironment, PreparedEnvironment]
+    """Head's and base's."""
     sandbox: Sandbox
     rules: SandboxRules
     machine: str
@@ -52,6 +59,7 @@ class Places:
     """Head and base as they are."""
     pinned: tuple[JudgedTree, JudgedTree] | None
     own: tuple[JudgedTree | None, JudgedTree | None]
+    lent: JudgedTree | None = None
 
     def runs(self, check: Check) -> Runs:
         """Where a check runs. One that says nothing by test is run on the head alone."""
@@ -70,22 +78,25 @@ class Places:
             base=self._planned(check, base, self.pinned[1]),
             own=own[0],
             own_base=own[1],
+            teeth=self._planned(check, base, self.lent) if self.lent else None,
             changed=self.pinned[0].changed,
+            bug_fix=BUG_FIX in self.candidate.categories,
         )
 
     def _planned(self, check: Check, tree: str, judged: JudgedTree) -> Planned:
         only = judged.only if check.reports == "pytest" else ()
+        environment = self.environments[tree != self.candidate.tree]
         key = check_key(
             check,
             tree,
-            self.environment.digest,
+            environment.digest + environment.contents,
             self.rules,
             self.sandbox.tier,
             self.machine,
             judged.digest,
             only,
         )
-        place = Place(judged.tree, self.environment, self.sandbox, self.rules, judged.blinded, only)
+        place = Place(judged.tree, environment, self.sandbox, self.rules, judged.blinded, only)
         return Planned(key, place)
 
 
@@ -95,7 +106,7 @@ async def prepare_places(
     candidate: Candidate,
     trees: Trees,
     judges: Judges,
-    environment: PreparedEnvironment,
+    environments: tuple[PreparedEnvironment, PreparedEnvironment],
     sandbox: Sandbox,
     machine: str,
 ) -> Places:
@@ -104,7 +115,7 @@ async def prepare_places(
     plain = [JudgedTree(await trees.prepare(store, run_base, tree), "") for tree in both]
     places = Places(
         candidate,
-        environment,
+        environments,
         sandbox,
         candidate.policy.sandbox,
         machine,
@@ -122,4 +133,7 @@ async def prepare_places(
         await judges.own(store, run_base, tree, candidate.policy, each.tree)
         for tree, each in zip(both, plain, strict=True)
     ]
-    return replace(places, pinned=(pinned[0], pinned[1]), own=(own[0], own[1]))
+    lent = None
+    if BUG_FIX in candidate.categories and own[0] is not None:
+        lent = await judges.lent(store, run_base, candidate.policy, plain[1].tree, candidate.tree, own[0])
+    return replace(places, pinned=(pinned[0], pinned[1]), own=(own[0], own[1]), lent=lent)

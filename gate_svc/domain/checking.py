@@ -35,8 +35,12 @@ class CheckFacts:
     """What the head has of tests that the run's base has not."""
     own_base: CheckRun | None = None
     """The same of the base."""
+    teeth: CheckRun | None = None
+    """What the head has of its own tests, on the base."""
     changed: tuple[str, ...] = ()
     """Files of the judge that the head has otherwise than the run's base."""
+    bug_fix: bool = False
+    """Whether the change says to mend something."""
     cached: bool = False
 
 
@@ -61,6 +65,7 @@ def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tup
         *contradictions(check, contradicted),
         *doubts(check, head.evidence, known(facts.base)),
         *(doubts(check, facts.own.evidence, None) if facts.own and facts.own.evidence else ()),
+        *(_teeth(facts) if facts.bug_fix else ()),
     )
     if comparison.new_failures:
         return CheckOutcome.FAILED, comparison, rulings
@@ -78,6 +83,33 @@ def _with_what_there_is(facts: CheckFacts) -> CheckFacts:
     if _is_empty(facts.head) and (facts.base is None or _is_empty(facts.base)):
         return replace(facts, head=facts.own, base=facts.own_base or facts.base, own=None, changed=())
     return facts
+
+
+def _teeth(facts: CheckFacts) -> Iterator[Ruling]:
+    """A bug fix shows itself by a test that fails without it, and passes with it."""
+    base, before = known(facts.base) if facts.base else None, facts.teeth.evidence if facts.teeth else None
+    now = {
+        name for name, outcome in _together(facts.head, facts.own).tests.items() if outcome is Outcome.PASSED
+    }
+    failed = (base.failing() if base else frozenset()) | (before.failing() if before else frozenset())
+    if failed & now or (before and before.unloaded):
+        return
+    if before is None:
+        yield note(
+            Reason(
+                "FIX_UNTESTED",
+                f"check {facts.check.name}: the change is to mend something, and no test fails without it",
+                "add a test that fails without the change",
+            )
+        )
+    else:
+        yield ask(
+            Reason(
+                "TESTS_WITHOUT_TEETH",
+                f"check {facts.check.name}: the new tests of this fix pass on the base too",
+                "let one of them fail without the change, or approve it",
+            )
+        )
 
 
 def _is_empty(run: CheckRun) -> bool:

@@ -278,6 +278,12 @@ ACCEPTED: tuple[Change, ...] = (
 
 ASKED: tuple[Change, ...] = (
     Change(
+        "claims to mend what its test does not show",
+        {"tests/test_more.py": b'from shop import slug\n\n\ndef test_more():\n    assert slug("B") == "b"\n'},
+        {"shop.py": (('return "-".join(text.lower().split())', 'return "-".join(text.casefold().split())'),)},
+        category="bug_fix",
+    ),
+    Change(
         "changes what is right",
         parts={"shop.py": (('"-".join', '"_".join'),), TESTS: (('"green-tea"', '"green_tea"'),)},
     ),
