@@ -15,6 +15,7 @@ from typing import TypeVar
 from autopack.sandbox import mounts
 from autopack.sandbox.cancellation import finish
 from autopack.sandbox.identity import Identity, may_mount
+from autopack.sandbox.leftovers import OWNER, owner
 from autopack.sandbox.rlimits import refuse_cores
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Spawner:
                 stdout=output,
                 stderr=output,
                 pass_fds=pass_fds,
-                env=_LAUNCH_ENVIRONMENT,
+                env=_LAUNCH_ENVIRONMENT | {OWNER: owner(os.getpid())},
                 cwd="/",
                 start_new_session=True,
                 umask=0o022,

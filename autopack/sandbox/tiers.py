@@ -9,6 +9,7 @@ from autopack.sandbox.cgroups import CgroupSite, find_site
 from autopack.sandbox.identity import Identity, choose_identity
 from autopack.sandbox.landlock import LandlockSandbox
 from autopack.sandbox.landlock_launcher import SUPERVISOR
+from autopack.sandbox.leftovers import end_leftovers
 from autopack.sandbox.namespaces import NamespacesSandbox
 from autopack.sandbox.port import Sandbox, Tier
 from autopack.sandbox.spawner import process_spawner
@@ -50,6 +51,7 @@ def create(
     """
     identity, site = machine()
     parent = choose_parent(directory, identity.switched)
+    end_leftovers()
     sweep(parent)
     cgroups.sweep(site)
     host = process_spawner(identity)
