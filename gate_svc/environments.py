@@ -1,9 +1,11 @@
 """What the checks of a project need beside its files: made once for each content of the policy's inputs.
 
-Read from the policy's commit, never from the change: what a change does to the inputs is a dependency change.
+How, the policy's commit says. Where a change alters the inputs, its own environment is made from its own, in
+quarantine: nothing that is shared is ever made from what nobody has approved.
 """
 
 import asyncio
+import hashlib
 import os
 import shutil
 import tarfile
@@ -32,6 +34,7 @@ KEEP_SECONDS = 30 * 24 * 3600.0
 """Since its last use."""
 
 _ARCHIVE = "autopack-environment.tar"
+_QUARANTINE, _FILES, _CONTENTS = "quarantine", "files", "contents.sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class PreparedEnvironment:
     """An environment that is there."""
 
     digest: str
+    """Of what it is made from: the same on every machine."""
+    contents: str
+    """SHA-256 of what was made, which the network may have made another another time; empty for nothing."""
     path: tuple[str, ...]
     """Directories for PATH, relative to the work tree."""
     mounts: Mapping[str, Path]
@@ -53,27 +59,33 @@ class Environments:
         self._making: SharedWork[None] = SharedWork()
 
     async def prepare(
-        self, store: GitStore, policy_commit: str, policy: Policy, sandbox: Sandbox
+        self, store: GitStore, policy_commit: str, policy: Policy, sandbox: Sandbox, commit: str
     ) -> PreparedEnvironment:
-        """The environment of a policy, made if need be.
+        """The environment of a commit under a policy, made if need be.
 
         Raises FailedPrecondition `ENVIRONMENT_SETUP_FAILED`.
         """
         settings = policy.environment
-        inputs = await asyncio.to_thread(_inputs, store, policy_commit, policy) if settings.inputs else ()
+        inputs, approved = await asyncio.to_thread(
+            lambda: [_inputs(store, each, policy) for each in (commit, policy_commit)]
+        )
         digest = environment_digest(settings, ((entry.path, entry.oid) for entry in inputs))
         if not settings.setup:
-            return PreparedEnvironment(digest, settings.path, {})
-        place = self._directory / digest
+            return PreparedEnvironment(digest, "", settings.path, {})
+        place = (self._directory if inputs == approved else self._directory / _QUARANTINE) / digest
         if not await asyncio.to_thread(_touch, place):
-            await self._making.result(digest, lambda: self._make(store, inputs, policy, sandbox, place))
-        names = await asyncio.to_thread(os.listdir, place)
-        return PreparedEnvironment(digest, settings.path, {name: place / name for name in sorted(names)})
+            await self._making.result(place, lambda: self._make(store, inputs, policy, sandbox, place))
+        names, contents = await asyncio.to_thread(lambda: (os.listdir(place / _FILES), _read_contents(place)))
+        mounts = {name: place / _FILES / name for name in sorted(names)}
+        return PreparedEnvironment(digest, contents, settings.path, mounts)
 
     def prune(self, now: float) -> None:
         """Removes what was not used for long, and what was left half made. Blocks."""
-        for place in self._directory.glob("*"):
-            if len(place.name) != 64 or now - place.stat().st_mtime > KEEP_SECONDS:
+        for place in (*self._directory.glob("*"), *(self._directory / _QUARANTINE).glob("*")):
+            if place.name == _QUARANTINE:
+                continue
+            whole = len(place.name) == 64 and (place / _CONTENTS).exists()
+            if not whole or now - place.stat().st_mtime > KEEP_SECONDS:
                 shutil.rmtree(place)
 
     async def _make(
@@ -84,20 +96,22 @@ class Environments:
         sandbox: Sandbox,
         place: Path,
     ) -> None:
-        staging = await asyncio.to_thread(_stage, self._directory)
+        staging = await asyncio.to_thread(_stage, place.parent)
         try:
-            base, files = staging / "inputs", staging / "files"
+            base, made = staging / "inputs", staging / "made"
             await asyncio.to_thread(write_files, inputs, store.read_blob, base)
             async with sandbox.open(base) as workspace:
                 archive = await _set_up(workspace, policy)
             given = {entry.path.split("/", 1)[0] for entry in inputs}
-            await asyncio.to_thread(_unpack, archive, files, given)
-            await asyncio.to_thread(_publish, files, place)
+            await asyncio.to_thread(_unpack, archive, made / _FILES, given)
+            await asyncio.to_thread(_publish, made, place)
         finally:
             await asyncio.to_thread(shutil.rmtree, staging)
 
 
 def _inputs(store: GitStore, commit: str, policy: Policy) -> tuple[TreeEntry, ...]:
+    if not policy.environment.inputs:
+        return ()
     return tuple(entry for entry in store.entries(commit) if matches(policy.environment.inputs, entry.path))
 
 
@@ -137,13 +151,33 @@ def _unpack(archive: bytes, files: Path, given: set[str]) -> None:
         shutil.rmtree(files / name) if (files / name).is_dir() else (files / name).unlink(missing_ok=True)
 
 
-def _publish(files: Path, place: Path) -> None:
-    files.chmod(0o755)
+def _publish(made: Path, place: Path) -> None:
+    for directory in (made, made / _FILES):
+        directory.chmod(0o755)
+    (made / _CONTENTS).write_text(_digest_contents(made / _FILES))
     try:
-        files.rename(place)
+        made.rename(place)
     except OSError:
         if not place.is_dir():  # else another process has made the same
             raise
+
+
+def _digest_contents(files: Path) -> str:
+    """SHA-256 over every path with its mode and what it holds."""
+    digest = hashlib.sha256()
+    for path in sorted(files.rglob("*")):
+        status = path.lstat()
+        digest.update(f"{path.relative_to(files)}\0{status.st_mode:o}\0".encode(errors="surrogateescape"))
+        if path.is_symlink():
+            digest.update(os.fsencode(os.readlink(path)))
+        elif path.is_file():
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _read_contents(place: Path) -> str:
+    return (place / _CONTENTS).read_text()
 
 
 def _touch(place: Path) -> bool:
