@@ -36,6 +36,8 @@ class Config:
     """Whether unfinished runs go on at once, or only when somebody asks for driving."""
     allow_paths: bool = False
     """Whether repositories may be given by path; only the all-in-one does."""
+    admitted_runs: int = 500
+    """Runs that are going on, or wait for room, before more are refused."""
     concurrent_runs: int = 16
     window: int = 16
     """Phases of one run that are looked at ahead of its branch's head."""
@@ -84,6 +86,7 @@ class Config:
             git_address=git_address,
             credentials=Path(credentials) if credentials else None,
             executor_id=environ.get("AUTOPACK_EXECUTOR_ID") or environ.get("HOSTNAME", "local"),
+            admitted_runs=whole_number(environ, "AUTOPACK_ADMITTED_RUNS", 500),
             concurrent_runs=whole_number(environ, "AUTOPACK_CONCURRENT_RUNS", 16),
             window=whole_number(environ, "AUTOPACK_WINDOW", 16),
             patience_seconds=seconds(environ, "AUTOPACK_PATIENCE_SECONDS", 30.0),

@@ -122,7 +122,8 @@ class Control:
         if not await self.rows.exists(run_id):
             branch = f"refs/heads/autopack/{run_id}"
             await asyncio.to_thread(prepared.project.refuse_taken_branch, branch)
-        await self.rows.database.transaction(lambda connection: submit(connection, submission))
+        admitted = self.drivers.config.admitted_runs
+        await self.rows.database.transaction(lambda connection: submit(connection, submission, admitted))
         self.drivers.index_soon(prepared.project, submission.base)
         return await self.drive(run_id)
 

@@ -9,7 +9,7 @@ from functools import partial
 from autopack.api.memory.v1 import memory_service_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import AutopackError, Reason
+from autopack.errors import AutopackError, Reason, Unavailable
 from autopack.gitstore.pack_receiver import receive_pack
 from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import phase_from_proto
@@ -119,8 +119,19 @@ class Drivers:
 
     async def _keep_lease(self, run_id: str, fence: int, wake: asyncio.Event) -> None:
         """Returns when the run is somebody else's, or a person has ended it."""
-        while await self.rows.renew(run_id, fence, self.clock(), self.config.lease_seconds):
-            wake.set()
+        loop = asyncio.get_running_loop()
+        lost = loop.time() + self.config.lease_seconds
+        while True:
+            asked = loop.time()
+            try:
+                if not await self.rows.renew(run_id, fence, self.clock(), self.config.lease_seconds):
+                    break
+                lost = asked + self.config.lease_seconds
+                wake.set()
+            except Unavailable:
+                # The work goes on; but when the lease is gone, somebody else may have taken the run.
+                if loop.time() > lost:
+                    raise
             await asyncio.sleep(min(1.0, self.config.lease_seconds / 5))
         log.info("run %s is driven by somebody else, or was cancelled", run_id)
 

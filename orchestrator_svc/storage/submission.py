@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from autopack.attestation.log import digest_of
-from autopack.errors import AlreadyExists, Reason
+from autopack.errors import AlreadyExists, Reason, ResourceExhausted
 from autopack.text import counted
 from orchestrator_svc.domain.states import PhaseState, RunState
 from orchestrator_svc.storage.tables import events, phases, runs
+
+RETRY_SECONDS = 10.0
+"""After which somebody who was refused may ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def is_known(connection: sa.Connection, run_id: str, plan_digest: str, project_i
     return True
 
 
-def submit(connection: sa.Connection, submission: Submission) -> bool:
+def submit(connection: sa.Connection, submission: Submission, admitted: int) -> bool:
     """Inserts the run with its phases, or finds it.
 
     Returns:
@@ -68,9 +71,15 @@ def submit(connection: sa.Connection, submission: Submission) -> bool:
 
     Raises:
         AlreadyExists: `RUN_ID_IN_USE`, if the id has another plan or project.
+        ResourceExhausted: `TOO_MANY_RUNS`, if as many as are `admitted` are going on.
     """
     if is_known(connection, submission.run_id, submission.plan_digest, submission.project_id):
         return False
+    query = sa.select(sa.func.count()).where(runs.c.state == RunState.RUNNING)
+    going_on = connection.execute(query).scalar_one()
+    if going_on >= admitted:
+        reason = Reason("TOO_MANY_RUNS", f"{going_on} runs are going on already.", "Submit it again later.")
+        raise ResourceExhausted(reason, retry_after_seconds=RETRY_SECONDS)
     connection.execute(
         sa.insert(runs).values(
             run_id=submission.run_id,
