@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from autopack.attestation.ledgers import disagreement
 from autopack.attestation.predicates import CHANGE, OF_A_CHANGE, RUN
 from autopack.attestation.storage import RUN_FILE, change_file, directory_of, read_file
 from autopack.attestation.trailers import Trailers, read_trailers
@@ -96,6 +97,9 @@ class Verifier:
                 raise fails("ORDER_BROKEN", f"its run began at {found.run_base[:12]}, not at its parent")
             if not before.slot < found.slot or before.run_base != found.run_base:
                 raise fails("ORDER_BROKEN", f"it landed in slot {found.slot}, after slot {before.slot}")
+        told = disagreement(self.store, parent, commit, self._attested)
+        if told is not None:
+            raise fails("LEDGER_DISAGREES", told)
         self._last = found
         return found
 
