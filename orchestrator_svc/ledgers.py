@@ -10,11 +10,12 @@ from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import InvalidInput, Reason, Unavailable
-from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import plan_to_proto
+from autopack.policy.paths import LEDGER_GLOBS
 from autopack.policy.plan import Budget, LedgerBuilder, Phase, Plan, Scope
 from autopack.rpc.errors import call, reasons_from_proto
 from orchestrator_svc.control import Control
+from orchestrator_svc.domain.run import Run
 from orchestrator_svc.domain.states import ENDED_RUNS
 from orchestrator_svc.projects import Base, Project
 from orchestrator_svc.services import ended
@@ -73,11 +74,7 @@ class Ledgers:
             if run.state in ENDED_RUNS and not run.run_id.startswith("tidy-")
         ]
         merged = await asyncio.to_thread(
-            lambda: [
-                run
-                for run in runs
-                if run.head != run.base and project.remote.contains(project.store, base.commit, run.head)
-            ]
+            lambda: [run for run in runs if run.head != run.base and _is_merged(project, base.commit, run)]
         )
         for run in merged:
             # Memory may have been away when the run ended; the same record twice is once.
@@ -111,6 +108,13 @@ class Ledgers:
         return answer.tidy
 
 
+def _is_merged(project: Project, base: str, run: Run) -> bool:
+    """Whether the run's commits are in the base's history, or a commit there that a forge made of them."""
+    if project.remote.contains(project.store, base, run.head):
+        return True
+    return project.remote.squashed(project.store, base, run.base, project.store.commit_tree(run.head))
+
+
 def _plan(base: Base, run_ids: list[str]) -> Plan:
     return Plan(
         version=1,
@@ -122,7 +126,7 @@ def _plan(base: Base, run_ids: list[str]) -> Plan:
                 id=PHASE,
                 goal=_goal(len(run_ids)),
                 category=CATEGORY,
-                scope=Scope(paths=tuple(sorted(LEDGER_PATHS))),
+                scope=Scope(paths=tuple(glob.removeprefix("/") for glob in LEDGER_GLOBS)),
                 builder=LedgerBuilder(tuple(run_ids)),
                 budget=Budget(attempts=1),
             ),

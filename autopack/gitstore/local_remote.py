@@ -13,6 +13,7 @@ from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.libgit2 import common_directory, open_repository
 from autopack.gitstore.packs import add_commits, copy_commits
 from autopack.gitstore.records import Revision, WorkTreeFile
+from autopack.gitstore.squashed import has_tree
 from autopack.gitstore.store import GitStore
 
 
@@ -136,6 +137,10 @@ class LocalRemote:
         if commit not in repository or earlier not in repository:
             return False
         return commit == earlier or repository.descendant_of(commit, earlier)
+
+    def squashed(self, store: GitStore, commit: str, since: str, tree: str) -> bool:
+        """See `Remote`."""
+        return has_tree(self._open(), commit, since, tree)
 
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """See `Remote`."""

@@ -44,6 +44,9 @@ class Remote(Protocol):
         What must be fetched to tell goes into the store.
         """
 
+    def squashed(self, store: GitStore, commit: str, since: str, tree: str) -> bool:
+        """Whether a commit between `since` and `commit` has this very tree; to be asked after `contains`."""
+
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """Moves a ref from `expected_old` ("": it must not exist) to `new`; nothing to do if it is there.
 

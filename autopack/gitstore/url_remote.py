@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 from autopack.errors import AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason, Unavailable
 from autopack.gitstore.command import GitFailed, run_git
+from autopack.gitstore.libgit2 import open_repository
 from autopack.gitstore.records import Revision, WorkTreeFile
 from autopack.gitstore.refs import Update
+from autopack.gitstore.squashed import has_tree
 from autopack.gitstore.store import GitStore
 
 SCHEMES = ("https", "http", "ssh", "git")
@@ -124,6 +126,10 @@ class UrlRemote:
             checks += ["-c", f"fetch.fsck.{message}=ignore"]
         fixed = ["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--quiet", *options]
         self._git([*checks, "fetch", *fixed, "--", self.url, *wanted], store.path, TRANSFER_SECONDS)
+
+    def squashed(self, store: GitStore, commit: str, since: str, tree: str) -> bool:
+        """See `Remote`."""
+        return has_tree(open_repository(store.path), commit, since, tree)
 
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """See `Remote`."""

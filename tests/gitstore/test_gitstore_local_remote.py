@@ -492,6 +492,25 @@ def test_what_a_branch_contains_is_told_from_its_history(repository: Path, store
     assert not remote.contains(store, ours, base)
 
 
+def test_commits_that_a_forge_squashed_are_known_by_their_last_tree(
+    repository: Path, store: GitStore
+) -> None:
+    remote = LocalRemote(repository)
+    base = bring(store, remote)
+    before = git(repository, "rev-parse", "HEAD^{tree}")
+    (repository / "squashed.txt").write_text("1")
+    git(repository, "add", "squashed.txt")
+    git(repository, "commit", "-q", "-m", "Squashed")
+    tree = git(repository, "rev-parse", "HEAD^{tree}")
+    git(repository, "commit", "-q", "--allow-empty", "-m", "Later")
+    head = git(repository, "rev-parse", "HEAD")
+
+    assert remote.squashed(store, head, base, tree)
+    assert not remote.squashed(store, head, base, before)
+    assert not remote.squashed(store, head, head, tree)
+    assert not remote.squashed(store, head, "9" * 40, tree)
+
+
 def test_names_that_are_not_utf8_come_and_go_unchanged(repository: Path, store: GitStore) -> None:
     (Path(os.fsdecode(os.fsencode(repository) + b"/caf\xe9"))).write_text("1\n")
     git(repository, "add", ".")
