@@ -122,7 +122,7 @@ class LedgerBuilder:
 
 Builder = PatchBuilder | CommandBuilder | RepairBuilder | ReplayBuilder | NamedBuilder | LedgerBuilder
 
-AVAILABLE_BUILDER_KINDS = ("patch", "command", "model")
+AVAILABLE_BUILDER_KINDS = ("patch", "command", "repair", "model")
 """Kinds that the builder service can do; `availability.refuse_builder` refuses the others."""
 
 _BUILDER_KINDS = {

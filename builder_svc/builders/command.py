@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from autopack.sandbox.port import Command, Limits, Result, Sandbox
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
 from builder_svc.builders.ignored import without_ignored
+from builder_svc.builders.readable_file import readable_file
 from builder_svc.domain.builder import Task, Work
 from builder_svc.domain.building import timed_out
 from builder_svc.domain.text import neutralise, tail
@@ -67,20 +67,8 @@ async def _feedback_file(task: Task) -> AsyncIterator[Path]:
         "reasons": [asdict(reason) for reason in task.feedback],
         "recalled": [asdict(passage) for passage in task.recalled],
     }
-    directory = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="autopack-feedback-")
-    try:
-        yield await asyncio.to_thread(_write_feedback, Path(directory.name), json.dumps(document))
-    finally:
-        await asyncio.to_thread(directory.cleanup)
-
-
-def _write_feedback(directory: Path, text: str) -> Path:
-    """The sandbox may run as another user: it has to get at the file, not at a list of what is there."""
-    directory.chmod(0o711)
-    path = directory / "feedback.json"
-    path.write_text(text)
-    path.chmod(0o644)
-    return path
+    async with readable_file("feedback.json", json.dumps(document)) as path:
+        yield path
 
 
 def _command(line: str, task: Task, feedback: Path) -> Command:

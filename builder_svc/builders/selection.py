@@ -8,11 +8,13 @@ from autopack.policy.availability import refuse_builder
 from autopack.policy.plan import CommandBuilder as PlannedCommand
 from autopack.policy.plan import NamedBuilder, Phase
 from autopack.policy.plan import PatchBuilder as PlannedPatch
+from autopack.policy.plan import RepairBuilder as PlannedRepair
 from autopack.policy.policy import ModelBuilder as ModelSettings
 from autopack.policy.policy import Policy
 from autopack.sandbox import Sandboxes
 from builder_svc.builders.command import CommandBuilder
 from builder_svc.builders.patch import PatchBuilder
+from builder_svc.builders.repair.repair import RepairBuilder
 from builder_svc.builders.secrets import Secrets, host_and_port
 from builder_svc.domain.builder import Builder
 
@@ -41,6 +43,8 @@ class Selection:
                 return PatchBuilder(planned)
             case PlannedCommand(run=line):
                 return CommandBuilder(line, self._sandboxes.at_least, self._checkouts)
+            case PlannedRepair():
+                return RepairBuilder(self._sandboxes.at_least, self._checkouts)
             case NamedBuilder(use=name):
                 settings = policy.builders[name]
                 if isinstance(settings, ModelSettings):
