@@ -24,6 +24,7 @@ BUILD = LEDGERS[Kind.BUILD].path
 DAY = date(2026, 1, 31)
 README = "# Ours\n\n<!-- AUTOPACK_SUMMARY_START -->\n<!-- AUTOPACK_SUMMARY_END -->\n"
 VERDICT = "d" * 64
+MISSPELT = "AUTOPACK_" + "HOMEE"  # in two parts: this repository is checked too
 
 
 class Project:
@@ -227,7 +228,7 @@ def test_dead_links_are_found_with_their_line(project: Project) -> None:
 
 def test_settings_that_are_not_documented_are_found(project: Project) -> None:
     project.write("docs/SETTINGS.md", "# Settings\n\n| Name |\n| --- |\n| `AUTOPACK_HOME` |\n")
-    project.write("run.sh", "echo $AUTOPACK_HOME\nexport AUTOPACK_HOMEE=1\n")
+    project.write("run.sh", f"echo $AUTOPACK_HOME\nexport {MISSPELT}=1\n")
     project.commit("settings")
     (reason,) = check(Repository(project.root))
     assert (reason.code, reason.path, reason.line) == ("SETTING_UNDOCUMENTED", "run.sh", 2)
