@@ -8,6 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from autopack.attestation.trust import trust
 from autopack.attestation.verification import run_statement
 from autopack.cli import outcome
 from autopack.cli.session import Session
-from autopack.errors import InvalidInput, Reason
+from autopack.errors import FailedPrecondition, InvalidInput, Reason
 from autopack.signing.document import Document, parse
 from autopack.signing.dsse import parse_envelope
 from autopack.signing.keys import read_public_keys
 from autopack.signing.statement import parse_statement
 
 WATCH_SECONDS = 0.05
+UNDRIVEN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,14 @@ async def _again(recorded: Recorded, copy: Path, home: Path) -> Mapping[str, Any
                 if run.reasons and not run.driven:
                     reason = run.reasons[0]
                     raise InvalidInput(Reason(reason.code, reason.message, reason.fix))
+                if not run.driven:
+                    # Its driver met a change of its own and let go: the rows say where it goes on.
+                    await asyncio.sleep(UNDRIVEN_SECONDS)
+                    request = messages.ResumeRunRequest(
+                        request_id=f"replay/{run.run_id}/resume", run_id=run.run_id
+                    )
+                    with suppress(FailedPrecondition):  # it has ended meanwhile
+                        await call(stub.ResumeRun(request))
             elif run.state != run_pb2.RUN_STATE_WAITING_APPROVAL or not await _answer(
                 stub, recorded, run, approvals
             ):
