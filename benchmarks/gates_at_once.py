@@ -28,6 +28,8 @@ from benchmarks.project import Bench, resident
 
 CHECK = "sh -ec 'n=$(cat number); echo $n >mine; sleep 0.05; test $(cat mine) = $n; test $(ls | wc -l) = 5'"
 LARGE_CHECKS = 30
+REVISIONS = 9
+"""Brought at a time, beside the base."""
 AUTOPACK = (sys.executable, "-P", "-m", "autopack.cli")
 
 
@@ -127,7 +129,10 @@ async def measure(bench: Bench, host: int, small: Path, large: Path, count: int)
     async with Session(environ=bench.environ) as session:
         await session.started()
         heads = [f"change-{number}" for number in range(1, count + 1)]
-        many = await bring(session, str(small), ["main", *heads])
+        commits: list[str] = []
+        for start in range(0, count, REVISIONS):
+            many = await bring(session, str(small), ["main", *heads[start : start + REVISIONS]])
+            commits += many.commits[1:]
         one = await bring(session, str(large), ["main", "change-1"])
         await judge(
             session, one.project_id, one.git_address, one.commits[0], one.commits[0]
@@ -136,10 +141,7 @@ async def measure(bench: Bench, host: int, small: Path, large: Path, count: int)
         with Peak(host) as peak:
             big = asyncio.create_task(judge(session, one.project_id, one.git_address, *one.commits[:2]))
             rest = await asyncio.gather(
-                *(
-                    judge(session, many.project_id, many.git_address, many.commits[0], c)
-                    for c in many.commits[1:]
-                )
+                *(judge(session, many.project_id, many.git_address, many.commits[0], c) for c in commits)
             )
             verdict, big_ended = await big
         ended = sorted(when - begun for _, when in rest)
