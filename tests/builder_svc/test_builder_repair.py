@@ -27,7 +27,7 @@ def project(module: str, tests: str, **others: str) -> dict[str, bytes]:
 
 
 async def repaired(
-    client: Client, files: Mapping[str, bytes], policy: str = POLICY, seconds: int = 60
+    client: Client, files: Mapping[str, bytes], policy: str = POLICY, seconds: int = 240
 ) -> str:
     """The module as the repair leaves it."""
     build = await client.build(client.request(REPAIR, files=files, policy=policy, seconds=seconds))
