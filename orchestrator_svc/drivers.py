@@ -9,7 +9,7 @@ from functools import partial
 from autopack.api.memory.v1 import memory_service_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
-from autopack.errors import AutopackError, Reason, Unavailable
+from autopack.errors import AutopackError, FailedPrecondition, Reason, Unavailable
 from autopack.gitstore.pack_receiver import receive_pack
 from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import phase_from_proto
@@ -35,8 +35,8 @@ from orchestrator_svc.storage.runs import Line, RunStore
 from orchestrator_svc.tracing import RunTrace
 from orchestrator_svc.work import Work
 
-CHANGED_BY_OTHERS = frozenset({"FENCED", "STATE_CHANGED"})
-"""Why a driver stops without a word: others drive the run, or it has ended."""
+REREADS = 10
+"""Times that a person may change rows under the driver before it gives up and says so."""
 log = logging.getLogger(__name__)
 
 
@@ -164,10 +164,10 @@ class Drivers:
                 recorded=_recorded(await self.rows.replay(run_id)),
             )
             flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
-            line = await flow.drive()
+            line = await _until_settled(flow)
             await self._finish(steps, line, message)
         except AutopackError as error:
-            if error.reasons[0].code in CHANGED_BY_OTHERS:
+            if error.reasons[0].code == "FENCED":
                 log.info("driving of %s ended: %s", run_id, error)
                 return
             log.warning("run %s was halted: %s", run_id, error)
@@ -266,6 +266,18 @@ class Drivers:
             await call(self.services.memory.RecordRun(request))
         except AutopackError as error:
             log.warning("memory did not take the record of %s: %s", run.run_id, error)
+
+
+async def _until_settled(flow: Flow) -> Line:
+    """Drives, and reads the rows again where a person changed a phase that was being worked on."""
+    for _ in range(REREADS):
+        try:
+            return await flow.drive()
+        except FailedPrecondition as error:
+            if error.reasons[0].code != "STATE_CHANGED":
+                raise
+            log.info("reading again: %s", error)
+    return await flow.drive()
 
 
 def _budgets(message: plan_pb2.Plan, project: Project, base: str) -> dict[str, Budget]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from autopack.errors import AutopackError
@@ -32,16 +31,21 @@ class Survivors:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _look(self) -> None:
+        room_came = False
         while True:
             # Before looking: room that comes meanwhile is not missed.
             self.control.drivers.room.clear()
             try:
                 await self.control.engine.start()
-                for run_id in await self.control.rows.undriven(self.clock()):
+                for run_id in await self.control.rows.undriven(self.clock(), halted_too=not room_came):
                     await self.control.drive(run_id)
             except AutopackError as error:
                 log.warning("could not look for undriven runs: %s", error)
             # Not `wait_for`, which swallows a cancellation that comes together with the event.
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(self.seconds):
                     await self.control.drivers.room.wait()
+                # The end of a run that was halted makes room too: it is not tried again for that.
+                room_came = True
+            except TimeoutError:
+                room_came = False

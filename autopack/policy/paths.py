@@ -21,7 +21,8 @@ LEDGERS = (
 )
 """Written by tidy alone; and so is, of a long history, a file for each past year:"""
 LEDGER_YEARS = tuple(
-    f"docs/{name}_[0-9][0-9][0-9][0-9].md" for name in ("BUILD_HISTORY", "DEBUG_LOG", "ARCHITECTURE_DECISIONS")
+    f"docs/{name}_[0-9][0-9][0-9][0-9].md"
+    for name in ("BUILD_HISTORY", "DEBUG_LOG", "ARCHITECTURE_DECISIONS")
 )
 
 POLICY_FILES = ("/autopack.yaml", ".autopack")
@@ -57,7 +58,15 @@ CI_FILES = (
 )
 """At any depth: many of these systems are pointed at files below the root."""
 
-ALWAYS_PROTECTED = (".git", ".gitattributes", ".gitmodules", *POLICY_FILES, *LEDGERS, *LEDGER_YEARS, *CI_FILES)
+ALWAYS_PROTECTED = (
+    ".git",
+    ".gitattributes",
+    ".gitmodules",
+    *POLICY_FILES,
+    *LEDGERS,
+    *LEDGER_YEARS,
+    *CI_FILES,
+)
 """Whatever the policy names; matched case-insensitively."""
 
 
@@ -170,7 +179,7 @@ LEDGER_GLOBS = tuple("/" + path for path in (*LEDGERS, *LEDGER_YEARS, "README.md
 
 
 def ledger_rules(paths: Iterable[str]) -> PathRules:
-    """For the internal run by which tidy lands ledger entries: what of these paths is a ledger's is exempt."""
+    """For the internal run by which tidy lands entries: what of these paths is a ledger's is exempt."""
     return PathRules(allow=LEDGER_GLOBS, exempt=tuple(path for path in paths if matches(LEDGER_GLOBS, path)))
 
 

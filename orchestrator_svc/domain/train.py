@@ -6,7 +6,7 @@ any order and the commits still come out the same.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator_svc.domain.run import Phase
 from orchestrator_svc.domain.states import PhaseState
@@ -35,8 +35,9 @@ class Build:
     """Start the next attempt, or go on with the one that is being built."""
 
     phase_id: str
-    on_head: bool = False
-    """Build on the branch's head, because the change did not fit on it before."""
+    on_head: bool = field(default=False, compare=False)
+    """Build on the branch's head, because the change did not fit on it before; once it is begun the same
+    action as going on with it."""
 
 
 @dataclass(frozen=True, slots=True)

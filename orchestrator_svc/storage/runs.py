@@ -256,16 +256,19 @@ class RunStore:
         """The run's phases that have not ended, in topological order."""
         return _phases(connection, phases.c.run_id == run_id, ~phases.c.ended)
 
-    async def undriven(self, now: float) -> tuple[str, ...]:
-        """Ids of running runs whose driver's lease is gone, oldest first."""
+    async def undriven(self, now: float, halted_too: bool) -> tuple[str, ...]:
+        """Ids of running runs whose driver's lease is gone, oldest first.
+
+        `halted_too` has those among them that could not go on when they were driven last.
+        """
 
         def read(connection: sa.Connection) -> tuple[str, ...]:
             query = (
-                sa.select(runs.c.run_id)
+                sa.select(runs.c.run_id, runs.c.reasons)
                 .where(runs.c.state == RunState.RUNNING, runs.c.lease_until <= now)
                 .order_by(runs.c.submit_time)
             )
-            return tuple(row.run_id for row in connection.execute(query))
+            return tuple(row.run_id for row in connection.execute(query) if halted_too or not row.reasons)
 
         return await self.database.read(read)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from autopack.ledger.derived import HUB_PATH, render_hub
 from autopack.ledger.document import parse
 from autopack.ledger.entry import LEDGERS
-from autopack.ledger.derived import HUB_PATH, render_hub
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

@@ -17,7 +17,7 @@ from in_toto_attestation.predicates.vsa.v1.vsa_pb2 import VerificationSummary
 from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 from securesystemslib.dsse import Envelope as OtherEnvelope
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer._key import SSlibKey
 
 from autopack.api.gate.v1 import gate_service_pb2
 from autopack.attestation.predicates import (
@@ -36,7 +36,7 @@ from autopack.signing.statement import parse_statement
 from gate_svc.signing.process import KEY_VARIABLE, KeySource
 from tests.gate_svc.gate_bench import ACCEPT, QUICK, Bench, open_bench
 
-HEAD = QUICK | {"src/maths.py": b"def double(x):\n    return x + x\n"}
+HEAD = {**QUICK, "src/maths.py": b"def double(x):\n    return x + x\n"}
 RUN, PHASE = "run-1", "tidy-up"
 
 
@@ -146,7 +146,7 @@ async def test_the_same_landing_is_signed_with_the_same_bytes_also_after_a_resta
 @pytest.mark.parametrize(
     ("differing", "code"),
     [
-        ({"head": QUICK | {"src/maths.py": b"evil = 1\n"}}, "ATTESTATION_REFUSED"),
+        ({"head": {**QUICK, "src/maths.py": b"evil = 1\n"}}, "ATTESTATION_REFUSED"),
         ({"parent": b"tree " + b"0" * 40 + b"\nauthor a\ncommitter a\n\nx\n"}, "ATTESTATION_REFUSED"),
         ({"phase_id": "other"}, "ATTESTATION_REFUSED"),
         ({"trailers": "Autopack-Verdict: sha256:0"}, "ATTESTATION_REFUSED"),
@@ -162,7 +162,7 @@ async def test_nothing_but_what_was_accepted_is_signed(
 
 async def test_a_rejected_change_is_not_signed(bench: Bench) -> None:
     request = await landing(bench)
-    rejected = bench.change(QUICK, QUICK | {"results": b"1..2\nok 1 - adds\nnot ok 2 - divides\n"})
+    rejected = bench.change(QUICK, {**QUICK, "results": b"1..2\nok 1 - adds\nnot ok 2 - divides\n"})
     await bench.verdict(rejected)
     request.judgement_id = rejected.request_id
     assert await refusal(bench, request) == "ATTESTATION_REFUSED"

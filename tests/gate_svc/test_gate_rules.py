@@ -4,9 +4,9 @@ import pytest
 
 from autopack.api.auditor.v1 import audit_pb2
 from autopack.api.plan.v1 import plan_pb2
+from autopack.ledger.derived import HUB_PATH, render_derived
 from autopack.ledger.document import empty, render
 from autopack.ledger.entry import LEDGERS, Kind
-from autopack.ledger.derived import HUB_PATH, render_derived
 from autopack.testing.repositories import Files
 from tests.gate_svc.gate_bench import (
     ACCEPT,

@@ -27,7 +27,7 @@ async def test_the_look_for_survivors_stops_while_a_run_ends(turns: int) -> None
 
     async def start() -> None: ...
 
-    async def undriven(now: float) -> list[str]:
+    async def undriven(now: float, halted_too: bool) -> list[str]:
         return []
 
     control: Any = SimpleNamespace(
@@ -43,6 +43,30 @@ async def test_the_look_for_survivors_stops_while_a_run_ends(turns: int) -> None
 
     async with asyncio.timeout(1):
         await survivors.stop()
+
+
+async def test_a_halted_run_is_not_tried_again_because_its_own_end_made_room() -> None:
+    room, looks = asyncio.Event(), []
+
+    async def start() -> None: ...
+
+    async def undriven(now: float, halted_too: bool) -> list[str]:
+        looks.append(halted_too)
+        return []
+
+    control: Any = SimpleNamespace(
+        engine=SimpleNamespace(start=start),
+        rows=SimpleNamespace(undriven=undriven),
+        drivers=SimpleNamespace(room=room),
+    )
+    survivors = Survivors(control, lambda: 0.0, 60.0)
+    survivors.start()
+    await turn(10)
+    room.set()
+    await turn(10)
+    await survivors.stop()
+
+    assert looks == [True, False]
 
 
 @pytest.mark.parametrize("turns", TURNS)

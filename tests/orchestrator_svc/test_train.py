@@ -173,3 +173,19 @@ def test_dependents_are_found_through_others() -> None:
     ]
 
     assert dependents(phases, "a") == {"b", "c"}
+
+
+def test_a_build_on_the_head_is_the_same_action_once_it_is_begun() -> None:
+    refused = Phase("p0", 0, 1, PhaseState.QUEUED, (), (Attempt(1, AttemptState.REFUSED, "base"),))
+    begun = replace(
+        refused,
+        state=PhaseState.BUILDING,
+        attempts=(*refused.attempts, Attempt(2, AttemptState.BUILDING, "head")),
+    )
+
+    (before,) = next_actions([refused], {}, set(), set(), {"p0"})
+    (after,) = next_actions([begun], {}, set(), set())
+
+    assert before == after
+    assert isinstance(before, Build)
+    assert before.on_head
