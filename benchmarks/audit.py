@@ -139,7 +139,7 @@ async def measure(repeat: int) -> dict[str, float]:
         directory = Path(name)
         store = GitStore.open(directory / "owner.git")
 
-        async def refuse(header: git_service_pb2.PutPackHeader) -> None:
+        async def refuse(*_: object) -> None:
             raise AssertionError("the auditor gives no objects")
 
         git = GitServiceServicer(lambda project: store, refuse, refuse)

@@ -17,7 +17,6 @@ from pathlib import Path
 import pygit2
 
 from autopack.api.git.v1 import git_service_pb2
-from autopack.api.git.v1.git_service_pb2 import PutPackHeader
 from autopack.api.git.v1.git_service_pb2_grpc import GitServiceStub, add_GitServiceServicer_to_server
 from autopack.gitstore.checkouts import Checkouts
 from autopack.gitstore.command import run_git
@@ -139,7 +138,7 @@ def run(directory: Path, files: int) -> None:
 
 
 async def transfers(directory: Path, owner: GitStore, base: str, heads: list[str]) -> None:
-    async def nothing(_: PutPackHeader) -> None:
+    async def nothing(*_: object) -> None:
         return
 
     servicer = GitServiceServicer(lambda _: owner, nothing, nothing)

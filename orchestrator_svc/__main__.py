@@ -14,7 +14,9 @@ from autopack.api.git.v1.git_service_pb2 import PutPackHeader
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2, orchestrator_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.errors import PermissionDenied, Reason
+from autopack.gitstore.maintenance import Upkeep
 from autopack.gitstore.service import GitServiceServicer
+from autopack.gitstore.store import GitStore
 from autopack.rpc.alone import run_alone
 from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
@@ -47,6 +49,7 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
     engine = Engine(config.url, config.executor_id, drivers.drive)
     control = Control(rows, projects, drivers, engine, notifier, clock)
     ledgers = Ledgers(control)
+    upkeep = Upkeep()
 
     async def authorize(header: PutPackHeader) -> None:
         tokens = (ledgers.upload_token(header.request_id), await rows.upload_token_of(header.request_id))
@@ -55,8 +58,9 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
                 Reason("UPLOAD_REFUSED", "The upload token is not that of a running attempt.", "")
             )
 
-    async def received(header: PutPackHeader) -> None:
+    async def received(header: PutPackHeader, store: GitStore) -> None:
         """The objects are in the store; the attempt's row names the commit once its build has ended."""
+        upkeep.came(store)
 
     server = create_server(
         ServerSettings(
@@ -92,7 +96,13 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
 
     async def close() -> None:
         await close_all(
-            survivors.stop, server.stop, drivers.stop, engine.stop, services.close, database.close
+            survivors.stop,
+            server.stop,
+            drivers.stop,
+            engine.stop,
+            upkeep.close,
+            services.close,
+            database.close,
         )
 
     return RunningService(server, close)

@@ -11,6 +11,7 @@ import grpc
 
 from autopack.api.git.v1.git_service_pb2_grpc import GitServiceStub
 from autopack.errors import FailedPrecondition
+from autopack.gitstore.maintenance import Upkeep
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.transfer import get_commits, put_commit
 from autopack.rpc.channel import create_channel
@@ -33,6 +34,7 @@ class Copies:
         self._stores: dict[str, GitStore] = {}
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._known: dict[str, dict[str, None]] = {}
+        self._upkeep = Upkeep()
         # Of callers that want one commit at once, the first gets it; if it gives up, the next does.
         self._getting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -66,6 +68,7 @@ class Copies:
 
     async def close(self) -> None:
         """Closes the channels."""
+        await self._upkeep.close()
         await asyncio.gather(*(channel.close(None) for channel in self._channels.values()))
         self._channels.clear()
 
@@ -75,6 +78,7 @@ class Copies:
             stub, haves = GitServiceStub(self._channel(git_address)), list(self._known[project_id])
             await get_commits(store, stub, project_id, lacking, haves[-MAXIMUM_HAVES:])
             await asyncio.to_thread(_remember, store, commits[0])
+            self._upkeep.came(store)
 
     def _channel(self, git_address: str) -> grpc.aio.Channel:
         if git_address not in self._channels:

@@ -1,15 +1,23 @@
 """Keeps a store quick and clean: loose objects, of which each is a file, go into packs now and then."""
 
+import asyncio
+import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
-from autopack.errors import Reason, Unavailable
+from autopack.errors import AutopackError, Reason, Unavailable
 from autopack.gitstore.command import GitFailed, run_git
 from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.store import GitStore
 
+logger = logging.getLogger(__name__)
+
 LOOSE_OBJECTS = 5_000
+COMMITS_BETWEEN = 1_000
+"""Commits that come into a store before it is looked at again."""
 ABANDONED_SECONDS = 86_400.0
 
 
@@ -40,3 +48,34 @@ def maintain(store: GitStore, at_least: int = LOOSE_OBJECTS, clock: Callable[[],
     except GitFailed as error:
         raise Unavailable(Reason("GIT_FAILED", f"git could not pack: {error.message}", "git fsck")) from None
     return len(loose)
+
+
+class Upkeep:
+    """Has stores maintained in the background, each after so many commits that came into it."""
+
+    def __init__(self, commits_between: int = COMMITS_BETWEEN, at_least: int = LOOSE_OBJECTS) -> None:
+        self._commits_between = commits_between
+        self._at_least = at_least
+        self._came: Counter[Path] = Counter()
+        self._work: dict[Path, asyncio.Task[None]] = {}
+
+    def came(self, store: GitStore) -> None:
+        """Notes that a commit came into the store."""
+        self._came[store.path] += 1
+        if self._came[store.path] >= self._commits_between and store.path not in self._work:
+            self._came[store.path] = 0
+            task = self._work[store.path] = asyncio.create_task(_maintained(store, self._at_least))
+            task.add_done_callback(lambda _: self._work.pop(store.path, None))
+
+    async def close(self) -> None:
+        """Waits for what is at work."""
+        await asyncio.gather(*self._work.values())
+
+
+async def _maintained(store: GitStore, at_least: int) -> None:
+    try:
+        packed = await asyncio.to_thread(maintain, store, at_least)
+    except (AutopackError, OSError) as error:
+        logger.warning("%s was not maintained: %s", store.path, error)
+    else:
+        logger.info("%s: %d loose objects were packed", store.path, packed)

@@ -30,7 +30,7 @@ class GitServiceServicer(GeneratedServicer):
         self,
         stores: Callable[[str], GitStore],
         authorize: Callable[[PutPackHeader], Awaitable[None]],
-        on_received: Callable[[PutPackHeader], Awaitable[None]],
+        on_received: Callable[[PutPackHeader, GitStore], Awaitable[None]],
         limit_bytes: int = UPLOAD_LIMIT_BYTES,
     ) -> None:
         """`stores` gives a project's store or raises NotFound `PROJECT_NOT_FOUND`; `authorize` raises
@@ -64,5 +64,5 @@ class GitServiceServicer(GeneratedServicer):
                     raise InvalidInput(Reason("PACK_INVALID", "a second header", "send one pack a call"))
                 await receive(receiver, request.chunk)
             objects = await asyncio.to_thread(receiver.finish, header.commit)
-        await self._on_received(header)
+        await self._on_received(header, store)
         return PutPackResponse(objects=objects)

@@ -46,7 +46,7 @@ class Git(GitServiceServicer):
             raise NotFound(Reason("PROJECT_NOT_FOUND", "no such project", ""))
         return self.store
 
-    async def _refuse(self, header: git_service_pb2.PutPackHeader) -> None:
+    async def _refuse(self, *_: object) -> None:
         raise AssertionError("the auditor gives no objects")
 
     async def GetPack(

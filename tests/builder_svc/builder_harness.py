@@ -62,7 +62,7 @@ class Owner:
         if header.upload_token != self.token:
             raise PermissionDenied(Reason("UPLOAD_REFUSED", "not the token of a running attempt"))
 
-    async def on_received(self, header: git_service_pb2.PutPackHeader) -> None:
+    async def on_received(self, header: git_service_pb2.PutPackHeader, store: GitStore) -> None:
         self.received.append(header)
 
 

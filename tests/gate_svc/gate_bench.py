@@ -15,7 +15,6 @@ from grpc.aio import ServicerContext
 from autopack.api.auditor.v1 import audit_pb2, auditor_service_pb2, auditor_service_pb2_grpc
 from autopack.api.gate.v1 import gate_service_pb2, gate_service_pb2_grpc, verdict_pb2
 from autopack.api.git.v1 import git_service_pb2, git_service_pb2_grpc
-from autopack.api.git.v1.git_service_pb2 import PutPackHeader
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import NotFound, Reason
 from autopack.gitstore.service import GitServiceServicer
@@ -204,7 +203,7 @@ async def open_bench(directory: Path) -> AsyncIterator[Bench]:
             raise NotFound(Reason("PROJECT_NOT_FOUND", "no such project", ""))
         return repository
 
-    async def refuse(header: PutPackHeader) -> None:
+    async def refuse(*_: object) -> None:
         raise AssertionError("the gate gives no objects")
 
     git = GitServiceServicer(stores, refuse, refuse)

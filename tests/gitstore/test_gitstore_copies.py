@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from autopack.api.git.v1 import git_service_pb2
-from autopack.api.git.v1.git_service_pb2 import PutPackHeader
 from autopack.api.git.v1.git_service_pb2_grpc import add_GitServiceServicer_to_server
 from autopack.errors import NotFound
 from autopack.gitstore import service
@@ -38,8 +37,8 @@ async def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         owner.asked.append((list(wants), list(haves)))
         return make_pack(source, wants, haves)
 
-    async def anything(header: PutPackHeader) -> None:
-        del header
+    async def anything(*_: object) -> None:
+        return
 
     monkeypatch.setattr(service, "make_pack", noted)
     servicer = GitServiceServicer(lambda _: owner.store, anything, anything)

@@ -1,11 +1,12 @@
 """maintain: many files become one, and nothing is lost."""
 
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
 
-from autopack.gitstore.maintenance import maintain
+from autopack.gitstore.maintenance import Upkeep, maintain
 from autopack.gitstore.store import GitStore
 from autopack.testing.repositories import make_commit
 
@@ -77,3 +78,25 @@ def test_what_killed_transfers_left_is_removed_after_a_day(store: GitStore) -> N
     assert rest.exists()
     maintain(store, clock=lambda: rest.stat().st_mtime + 87_000)
     assert not rest.exists()
+
+
+async def test_a_store_is_maintained_after_so_many_commits_came(store: GitStore) -> None:
+    upkeep = Upkeep(commits_between=2, at_least=1)
+    for number in range(2):
+        make_commit(store, {"a": b"%d" % number})
+        upkeep.came(store)
+    await upkeep.close()
+
+    assert loose(store) == 0
+    assert len(list(store.objects_directory.glob("pack/*.pack"))) == 1
+
+
+async def test_maintenance_that_fails_stops_nobody(store: GitStore, caplog: pytest.LogCaptureFixture) -> None:
+    upkeep = Upkeep(commits_between=1)
+    shutil.rmtree(store.path)
+    upkeep.came(store)
+    (store.path / "incoming-x").parent.mkdir()
+    (store.path / "incoming-x").symlink_to("nowhere")
+    await upkeep.close()
+
+    assert "was not maintained" in caplog.text

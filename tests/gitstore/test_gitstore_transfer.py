@@ -47,8 +47,8 @@ class Owner:
         if header.upload_token != "token":
             raise PermissionDenied(Reason("UPLOAD_REFUSED", "no such token"))
 
-    async def note(self, header: PutPackHeader) -> None:
-        assert self.store.has(header.commit)
+    async def note(self, header: PutPackHeader, store: GitStore) -> None:
+        assert store.has(header.commit)
         self.received.append(header.request_id)
 
 

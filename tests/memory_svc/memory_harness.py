@@ -55,7 +55,7 @@ class Owner:
         if header.upload_token != TOKEN:
             raise PermissionDenied(Reason("UPLOAD_REFUSED", "not the token of a running attempt"))
 
-    async def on_received(self, header: git_service_pb2.PutPackHeader) -> None:
+    async def on_received(self, header: git_service_pb2.PutPackHeader, store: GitStore) -> None:
         self.received.append(header.commit)
 
     def commit(self, files: Mapping[str, bytes], *parents: str) -> str:
