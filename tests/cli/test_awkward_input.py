@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -259,7 +260,9 @@ def test_the_gate_prints_the_commands_that_approve(world: Any) -> None:
     look, consent, again = (line.strip() for line in asked.stdout.splitlines()[-3:])
     assert look == "git diff main...asking"
     assert again.startswith("autopack gate --base main --head asking")
-    subprocess.run(consent, shell=True, check=True, cwd=world.repository.path)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environ = {**os.environ, "PATH": path}
+    subprocess.run(consent, shell=True, check=True, cwd=world.repository.path, env=environ)
     approved = world.autopack(*again.split()[1:])
     (world.repository.path / "approvals.yaml").unlink()
     assert approved.code == 0, approved.stdout

@@ -23,7 +23,8 @@ from autopack.errors import (
 
 COMMANDS = (
     *("init", "do", "run", "validate", "schema", "runs", "status", "show", "diff", "cancel", "resume"),
-    *("approve", "reject", "gate", "audit", "tidy", "index", "recall", "trace", "doctor", "serve"),
+    *("approve", "reject", "gate", "audit", "tidy", "index", "recall", "trace"),
+    *("verify", "replay", "key", "doctor", "serve", "contracts"),
 )
 
 

@@ -274,10 +274,10 @@ def test_a_repository_without_checks_refuses_and_says_how_to_add_one(
     other: Any = make_repository(world.directory / "bare-of-checks", {"a.txt": "a\n"})
     path = world.plan(phase("a", "a.txt", "b\n"))
     ended = world.autopack("run", str(path), "--repo", str(other.path), "--json")
-    assert ended.code == 1
-    reason = ended.json["phases"][0]["reasons"][0]
-    assert reason["code"] == "NO_CHECKS"
-    assert "autopack.yaml" in reason["fix"] or "checks" in reason["fix"]
+    assert ended.code == 2
+    error = ended.json["error"]
+    assert error["code"] == "NO_CHECKS"
+    assert "checks" in error["fix"]
 
 
 def test_repositories_that_cannot_be_used_are_told(world: Any, tmp_path: Path) -> None:

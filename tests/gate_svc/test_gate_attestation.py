@@ -120,7 +120,13 @@ async def test_predicates_of_the_catalogue_are_what_in_totos_own_types_say(bench
             VERIFICATION_SUMMARY: VerificationSummary,
         }.get(statement["predicateType"])
         if message is not None:
-            json_format.ParseDict(statement["predicate"], message())
+            predicate = dict(statement["predicate"])
+            # In-toto's Python types are behind the specification: they have one level and no version.
+            levels = predicate.pop("verifiedLevels", [])
+            assert all(isinstance(level, str) for level in levels)
+            if "verifier" in predicate:
+                predicate["verifier"] = {"id": predicate["verifier"]["id"]}
+            json_format.ParseDict(predicate, message())
 
 
 async def test_a_statement_names_commit_tree_and_all_that_decided(bench: Bench) -> None:

@@ -19,7 +19,8 @@ from buf.validate import validate_pb2
 
 ROOT = Path(__file__).parent.parent.parent
 MUTATING = ("Start", "Submit", "Approve", "Reject", "Cancel", "Resume", "Record", "Tidy", "Import", "Put")
-READING = ("Plan", "Get", "List", "Watch", "Wait", "Diff", "Recall")
+# What is attested was decided and stored before.
+READING = ("Attest", "Plan", "Get", "List", "Watch", "Wait", "Diff", "Recall")
 STATUS_CODES = {code.name for code in grpc.StatusCode}
 
 
