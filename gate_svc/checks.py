@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -69,10 +69,7 @@ class Checks:
         """
 
         async def work() -> CheckRun:
-            async with self._slots.slot(owner):
-                with span(span_name, {names.CHECK_NAME: check.name}) as current:
-                    run = await self._execute(check, place)
-                    current.set_attribute(names.CHECK_OUTCOME, _told(run.ended))
+            run = await self._in_slot(owner, check, place, span_name, _execute)
             metrics().check_seconds.record(
                 run.seconds, {names.CHECK_NAME: check.name, names.CHECK_OUTCOME: _told(run.ended)}
             )
@@ -81,14 +78,30 @@ class Checks:
 
         return await self._running.result(key, work)
 
+    async def again(self, owner: str, check: Check, place: Place) -> CheckRun:
+        """Runs a check once, whatever is known of it, and keeps nothing. Raises, and is cancelled, as `run`.
+
+        Tests that are red or in doubt do not run as they are written: they would stay one or the other.
+        """
+        return await self._in_slot(owner, check, place, names.REPEAT_SPAN, _run)
+
+    async def _in_slot(
+        self, owner: str, check: Check, place: Place, span_name: str, execute: "_Execute"
+    ) -> CheckRun:
+        async with self._slots.slot(owner):
+            with span(span_name, {names.CHECK_NAME: check.name}) as current:
+                run = await self._execute(check, place, execute)
+                current.set_attribute(names.CHECK_OUTCOME, _told(run.ended))
+        return run
+
     async def close(self) -> None:
         """Waits until all results are stored and all workspaces removed."""
         await asyncio.gather(*self._behind, return_exceptions=True)
 
-    async def _execute(self, check: Check, place: Place) -> CheckRun:
+    async def _execute(self, check: Check, place: Place, execute: "_Execute") -> CheckRun:
         """The run, as soon as it is known; its workspace is removed while the judgement goes on."""
         known: asyncio.Future[CheckRun] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(_execute(check, place, known))
+        task = asyncio.create_task(execute(check, place, known))
         either: set[asyncio.Future[Any]] = {task, known}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -125,6 +138,9 @@ class Checks:
                 del self._unsaved[key]
 
         self._leave_behind(asyncio.create_task(put()))
+
+
+_Execute = Callable[[Check, Place, "asyncio.Future[CheckRun]"], Coroutine[Any, Any, None]]
 
 
 async def _execute(check: Check, place: Place, known: "asyncio.Future[CheckRun]") -> None:

@@ -4,10 +4,9 @@ A fault of the machine is raised and gives no verdict; whatever is wrong with th
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from autopack.errors import AutopackError, Reason
 from autopack.gitstore.copies import Copies
@@ -17,6 +16,7 @@ from autopack.telemetry import names
 from autopack.telemetry.metrics import metrics
 from autopack.telemetry.tracing import span
 from gate_svc.audits import Audits
+from gate_svc.background import Background
 from gate_svc.candidate import Candidate, read_candidate
 from gate_svc.checks import Checks
 from gate_svc.domain.audit import AuditFacts, audit_facts
@@ -31,6 +31,7 @@ from gate_svc.domain.verdict import Verdict
 from gate_svc.environments import Environments
 from gate_svc.judges import Judges
 from gate_svc.places import Planned, Runs, prepare_places
+from gate_svc.repeats import repeated
 from gate_svc.sandboxes import Sandboxes
 from gate_svc.trees import Trees
 
@@ -143,9 +144,9 @@ class Judging:
         head, base, own, own_base, teeth = await asyncio.gather(*map(self._recall, planned))
         known = CheckFacts(check, head, base, own, own_base, teeth, runs.changed, runs.bug_fix, cached=True)
         if proven(known) and all(kept or not run for kept, run in ((own, runs.own), (teeth, runs.teeth))):
-            return known
+            return replace(known, repeats=await repeated(self.checks, owner, known, runs))
         head, own = (kept if kept is not None and kept.green else None for kept in (head, own))
-        async with _Background() as background:
+        async with Background[CheckRun | None]() as background:
             before = background.start(self._run(owner, check, runs.base, base, names.BASELINE_SPAN))
             own_before = background.start(
                 self._run(owner, check, runs.own_base, own_base, names.BASELINE_SPAN)
@@ -156,9 +157,10 @@ class Judging:
             new = await beside
             if (seen and seen.usable) or (new and new.usable):
                 base, own_base, teeth = await before, await own_before, await toothless
-        return CheckFacts(
+        facts = CheckFacts(
             check, seen, base, new, own_base, teeth, runs.changed, runs.bug_fix, cached=seen is head
         )
+        return replace(facts, repeats=await repeated(self.checks, owner, facts, runs))
 
     async def _recall(self, planned: Planned | None) -> CheckRun | None:
         return await self.checks.recall(planned.key) if planned else None
@@ -170,25 +172,6 @@ class Judging:
         if planned is None or known is not None:
             return known
         return await self.checks.run(planned.key, owner, check, planned.place, span_name)
-
-
-class _Background:
-    """Runs beside each other; what is not awaited by the end is stopped."""
-
-    def __init__(self) -> None:
-        self._tasks: list[asyncio.Task[CheckRun | None]] = []
-
-    def start(self, run: Coroutine[Any, Any, CheckRun | None]) -> asyncio.Task[CheckRun | None]:
-        self._tasks.append(asyncio.create_task(run))
-        return self._tasks[-1]
-
-    async def __aenter__(self) -> "_Background":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

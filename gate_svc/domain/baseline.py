@@ -19,6 +19,8 @@ class Comparison:
     """Ran on the base, whatever came out, and not on the head: a deleted failing test is no mended one."""
     skipped: tuple[str, ...] = ()
     """Ran on the base and are skipped on the head."""
+    flaky: tuple[str, ...] = ()
+    """Would be new failures or in doubt, and fail at times on both."""
 
 
 def compare(head: Evidence, base: CheckRun) -> Comparison:

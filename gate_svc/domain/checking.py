@@ -1,14 +1,15 @@
 """What the runs of one check on head and base mean: its outcome, and what it says on the change."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from autopack.errors import Reason
 from autopack.policy.plan import Check
 from gate_svc.domain.baseline import Comparison, compare, known
-from gate_svc.domain.doubts import contradictions, doubts, in_files
+from gate_svc.domain.doubts import contradictions, doubts, forged, in_files
 from gate_svc.domain.evidence import CheckRun, Evidence, Outcome, Proof
+from gate_svc.domain.flakes import SECONDS_LIMIT, TESTS_LIMIT, Tally, flakes
 from gate_svc.domain.ruling import Ruling, ask, note, refuse
 from gate_svc.domain.verdict import CheckOutcome, CheckResult, TestCounts
 
@@ -42,6 +43,8 @@ class CheckFacts:
     bug_fix: bool = False
     """Whether the change says to mend something."""
     cached: bool = False
+    repeats: Mapping[str, Tally] = field(default_factory=dict)
+    """Of tests in question."""
 
 
 def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tuple[Ruling, ...]]:
@@ -60,16 +63,19 @@ def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tup
     if head.evidence is None or facts.base is None:
         return CheckOutcome.NO_EVIDENCE, None, (refuse(_missing(check)),)
     comparison, contradicted = _contradicted(facts, compare(head.evidence, facts.base))
+    comparison = _explained(facts, comparison)
     rulings = (
         *_by_test(check, comparison),
         *contradictions(check, contradicted),
-        *doubts(check, head.evidence, known(facts.base)),
+        *doubts(check, head.evidence, known(facts.base), comparison.flaky),
+        *flakes(check, facts.repeats),
         *(doubts(check, facts.own.evidence, None) if facts.own and facts.own.evidence else ()),
         *(_teeth(facts) if facts.bug_fix else ()),
     )
     if comparison.new_failures:
         return CheckOutcome.FAILED, comparison, rulings
-    outcome = CheckOutcome.OLD_FAILURES if comparison.old_failures else CheckOutcome.PASSED
+    failed_before = comparison.old_failures or comparison.flaky
+    outcome = CheckOutcome.OLD_FAILURES if failed_before else CheckOutcome.PASSED
     return outcome, comparison, rulings
 
 
@@ -154,6 +160,39 @@ def _contradicted(facts: CheckFacts, found: Comparison) -> tuple[Comparison, tup
     return replace(found, new_failures=tuple(sorted(new))), contradicted
 
 
+def _explained(facts: CheckFacts, found: Comparison) -> Comparison:
+    """The comparison without what repeated runs have shown to be flaky."""
+    flaky = tuple(sorted(name for name, each in facts.repeats.items() if each.flaky))
+    return replace(
+        found, new_failures=tuple(name for name in found.new_failures if name not in flaky), flaky=flaky
+    )
+
+
+def in_question(facts: CheckFacts) -> frozenset[str]:
+    """Tests that repeated runs may show to be flaky; none where they could explain only some of it.
+
+    The base must have a test as well for it to be seen failing there.
+    """
+    head, base = facts.head.evidence if facts.head else None, known(facts.base) if facts.base else None
+    if facts.head is None or head is None or base is None:
+        return frozenset()
+    doubted = forged(head, base).keys()
+    if not (doubted or head.failing() - base.failing()):
+        return frozenset()
+    _, comparison, _ = judge_check(facts)
+    names = frozenset(comparison.new_failures if comparison else ()) | doubted
+    own = facts.own.evidence.failing() if facts.own and facts.own.evidence else frozenset()
+    whole = facts.check.reports != "pytest"  # all of its tests run again
+    if (
+        len(names) > TESTS_LIMIT
+        or (whole and facts.head.seconds > SECONDS_LIMIT)
+        or names & own
+        or names - (head.tests.keys() & base.tests.keys())
+    ):
+        return frozenset()
+    return names
+
+
 def proven(facts: CheckFacts) -> bool:
     """Whether what is known is enough to let the change pass: then nothing need be run again."""
     outcome, comparison, _ = judge_check(facts)
@@ -193,6 +232,7 @@ def result(
         seconds=head.seconds if head else 0.0,
         cached=facts.cached,
         output_tail=head.output_tail[-_TAIL_BYTES // (4 * of) :] if head else "",
+        repeats=facts.repeats,
     )
 
 

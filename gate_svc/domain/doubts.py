@@ -1,6 +1,6 @@
 """What it means that tests report to have passed, and the values that they sent do not agree."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from autopack.errors import Reason
 from autopack.policy.plan import Check
@@ -10,28 +10,41 @@ from gate_svc.domain.ruling import Ruling, ask, refuse
 NAMED = 5
 """Tests that a reason names."""
 
-_FORGED = (DoubtKind.WRONG, DoubtKind.MISSING, DoubtKind.BLIND_FAILURE)
+FORGED = (DoubtKind.WRONG, DoubtKind.MISSING, DoubtKind.BLIND_FAILURE)
+"""What honest code does not do."""
 
 
-def doubts(check: Check, head: Evidence, base: Evidence | None) -> Iterator[Ruling]:
+def forged(head: Evidence, base: Evidence | None) -> dict[str, Doubt]:
+    """Doubts of the head on tests that passed on the base without any."""
+    return {
+        name: doubt
+        for name, doubt in sorted(head.doubts.items())
+        if base is not None
+        and doubt.kind in FORGED
+        and name not in base.doubts
+        and base.tests.get(name) is Outcome.PASSED
+    }
+
+
+def doubts(
+    check: Check, head: Evidence, base: Evidence | None, flaky: Collection[str] = ()
+) -> Iterator[Ruling]:
     """What the head's doubts say, next to the base's: what is odd on both is the test's, not the change's."""
-    forged: dict[str, Doubt] = {}
-    doubted: dict[str, Doubt] = {}
-    for name, doubt in sorted(head.doubts.items()):
-        before = base.doubts.get(name) if base else None
-        if before is not None:
-            continue
-        passed_before = base is not None and base.tests.get(name) is Outcome.PASSED
-        if doubt.kind in _FORGED and passed_before:
-            forged[name] = doubt
-        elif doubt.kind in _FORGED or (base is not None and name in base.tests):
-            doubted[name] = doubt
-    if forged:
+    new = {name: doubt for name, doubt in forged(head, base).items() if name not in flaky}
+    doubted = {
+        name: doubt
+        for name, doubt in sorted(head.doubts.items())
+        if name not in new
+        and name not in flaky
+        and (base is None or name not in base.doubts)
+        and (doubt.kind in FORGED or (base is not None and name in base.tests))
+    }
+    if new:
         yield refuse(
             Reason(
                 "RESULT_FORGED",
                 f"check {check.name}: tests report to have passed, and what they sent says otherwise: "
-                + _told(forged),
+                + _told(new),
                 "make the code right without knowing what the tests expect",
             )
         )

@@ -74,4 +74,14 @@ def _check(check: CheckResult) -> Record:
         "errors": check.tests.errors,
         "skipped": check.tests.skipped,
         "outputTailSha256": hashlib.sha256(check.output_tail.encode()).hexdigest(),
+        "repeated": [
+            {
+                "test": name,
+                "headFailed": each.head_failed,
+                "headRuns": each.head_runs,
+                "baseFailed": each.base_failed,
+                "baseRuns": each.base_runs,
+            }
+            for name, each in check.repeats.items()
+        ],
     }

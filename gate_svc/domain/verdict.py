@@ -1,12 +1,14 @@
 """The verdict and its digest: immutable, and the same on every machine for the same facts."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from autopack.errors import Reason
 from autopack.signing.document import canonical
+from gate_svc.domain.flakes import Tally
 from gate_svc.domain.risk import Risk
 
 
@@ -68,6 +70,8 @@ class CheckResult:
     seconds: float
     cached: bool
     output_tail: str
+    repeats: Mapping[str, Tally] = field(default_factory=dict)
+    """Of tests that were run again, to see whether they are flaky."""
 
 
 @dataclass(frozen=True, slots=True)
