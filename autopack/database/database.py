@@ -27,9 +27,10 @@ BUSY_SECONDS = 10
 """How long to wait for another process that writes to the same SQLite file."""
 IDLE_SECONDS = 5
 """How long Postgres waits for the next statement of a transaction before it gives its locks to others."""
-SERIAL_ATTEMPTS = 10
+SERIAL_ATTEMPTS = 40
 """Postgres refuses one of two transactions that got in each other's way; it is then run again."""
 BACKOFF_SECONDS = 0.01
+LONGEST_BACKOFF_SECONDS = 0.2
 
 _SERIALIZATION_FAILURES = {"40001", "40P01"}
 _WRITES = "autopack_writes"
@@ -137,7 +138,7 @@ class Database:
                     raise Unavailable(
                         Reason("DATABASE_BUSY", f"{attempt} attempts collided with others", "Try again.")
                     ) from error
-            time.sleep(BACKOFF_SECONDS * attempt * (1 + random.random()))
+            time.sleep(min(BACKOFF_SECONDS * attempt, LONGEST_BACKOFF_SECONDS) * (0.5 + random.random()))
             attempt += 1
 
     def _close(self) -> None:
