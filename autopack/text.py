@@ -1,4 +1,4 @@
-"""Words about numbers, and untrusted text made fit to keep and to show."""
+"""Words about numbers."""
 
 
 def counted(count: int, noun: str) -> str:

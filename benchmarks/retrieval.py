@@ -67,7 +67,7 @@ class Files:
 
     async def propose(self, proposal: Proposal) -> str:
         """Nothing lands here."""
-        raise NotImplementedError
+        raise AssertionError(f"retrieval proposes nothing: {proposal.message}")
 
 
 @dataclass(frozen=True, slots=True)
