@@ -20,6 +20,7 @@ from builder_svc.config import Config
 from builder_svc.domain.building import Building
 from builder_svc.service import BuilderServicer
 from builder_svc.storage.exchanges import ExchangeStore
+from builder_svc.storage.spending import SpendingStore
 
 MIGRATIONS = Path(__file__).parent / "storage" / "migrations"
 
@@ -39,6 +40,7 @@ async def start(config: Config) -> RunningService:
         building = Building(
             copies,
             ExchangeStore(database, time.time),
+            SpendingStore(database),
             selection.select,
             config.concurrent_builds,
             time.monotonic,

@@ -133,7 +133,9 @@ class Steps:
             granted = Budget(left.attempts, left.seconds, attempt.reserved_tokens, left.usd)
             build = await self.work.build(identity, planned, run, phase, attempt, granted)
         reasons = reasons_from_proto(build.reasons)
-        usage = convert.usage_from_proto(build.usage)
+        spent = convert.usage_from_proto(build.usage)
+        # An attempt that the machine failed before has spent something already.
+        usage = attempt.usage + spent
         if build.state == build_pb2.BUILD_STATE_SUCCEEDED:
             same = await asyncio.to_thread(self._arrived, phase, attempt, build.commit)
             if same is None:
@@ -163,7 +165,7 @@ class Steps:
         if build.state == build_pb2.BUILD_STATE_CANCELLED:
             reasons = (Reason("BUILD_UNAVAILABLE", "The build was stopped before it had ended.", ""),)
         if is_infrastructure(reasons):
-            await self._note_fault(phase, attempt, usage)
+            await self._note_fault(phase, attempt, spent)
             raise Unavailable(*reasons)
         await self.refuse(run, phase, attempt, reasons, usage)
 
@@ -403,7 +405,14 @@ class Steps:
                 (),
                 values=values or {},
                 attempt=attempt_moves(
-                    attempt, attempt.state, faults=attempt.faults + 1, usage=asdict(attempt.usage + usage)
+                    attempt,
+                    attempt.state,
+                    faults=attempt.faults + 1,
+                    usage=asdict(attempt.usage + usage),
+                    # What was spent of it counts as spent now.
+                    reserved_tokens=max(
+                        0, attempt.reserved_tokens - usage.input_tokens - usage.output_tokens
+                    ),
                 ),
             )
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autopack.errors import Reason
 from autopack.gitstore.store import GitStore
@@ -10,6 +10,9 @@ from autopack.gitstore.write_path import Edit
 from autopack.policy.paths import PathRules
 from autopack.policy.plan import Phase
 from autopack.policy.policy import Policy
+
+if TYPE_CHECKING:  # it knows what a record is
+    from builder_svc.domain.spending import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ class Work:
     rules: PathRules
     """What may be changed: the one write path holds every builder to it afterwards."""
     record: Record
+    account: "Account"
+    """Where tokens are reserved before a call may take them."""
 
 
 class Builder(Protocol):

@@ -21,8 +21,9 @@ from autopack.policy.paths import PathRules
 from autopack.policy.plan import Phase
 from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
-from builder_svc.domain.builder import Builder, Record, Task, Work
+from builder_svc.domain.builder import Allowance, Builder, Record, Task, Work
 from builder_svc.domain.redaction import redacted_json, redacted_reasons
+from builder_svc.domain.spending import Account, Spending, Spent
 
 GRACE_SECONDS = 2.0
 """Beyond the allowance, for a builder that enforces its time itself to say how it ended."""
@@ -72,6 +73,7 @@ class Building:
         self,
         copies: Copies,
         exchanges: Exchanges,
+        spending: Spending,
         select: Callable[[Phase, Policy], Builder],
         concurrency: int,
         clock: Callable[[], float],
@@ -79,6 +81,7 @@ class Building:
         """`select` gives the builder of a phase or raises AutopackError; `clock` gives seconds."""
         self._copies = copies
         self._exchanges = exchanges
+        self._spending = spending
         self._select = select
         self._concurrency = concurrency
         self._clock = clock
@@ -88,19 +91,33 @@ class Building:
     async def run(self, task: Task, record: Record) -> Outcome:
         """The build's end. A refusal is an outcome; what another service or the disk does wrong is raised.
 
-        What was spent is on the record, also when this is cancelled.
+        What was spent is on the record, also when this is cancelled; what an earlier start of the same
+        build had spent when it was cut off is on it too, and is not given again.
         """
+        before = await self._spending.of(task.request_id)
+        record.seconds = before.seconds
+        record.input_tokens, record.output_tokens = before.input_tokens, before.output_tokens
+        task = replace(task, allowance=_left(task.allowance, before))
+        account = Account(self._spending, task.request_id, record, self._clock)
+        try:
+            return await self._run(task, record, account)
+        except BaseException:
+            # It has no result that would tell, and may be started again.
+            await account.keep()
+            raise
+
+    async def _run(self, task: Task, record: Record, account: Account) -> Outcome:
         store = await self._copies.with_commits(
             task.project_id, task.delivery.git_address, task.policy_commit, task.base
         )
-        outcome = await self._outcome(task, store, record)
+        outcome = await self._outcome(task, store, record, account)
         if record.exchange:
             document = redacted_json({"kind": record.kind, "exchange": record.exchange}, record.secrets)
             digest = await self._exchanges.keep(task.project_id, task.request_id, document)
             outcome = replace(outcome, exchange_digest=digest)
         return replace(outcome, reasons=redacted_reasons(outcome.reasons, record.secrets))
 
-    async def _outcome(self, task: Task, store: GitStore, record: Record) -> Outcome:
+    async def _outcome(self, task: Task, store: GitStore, record: Record, account: Account) -> Outcome:
         try:
             if not task.allowance.seconds:
                 raise ResourceExhausted(_no_time())
@@ -108,7 +125,7 @@ class Building:
             builder = self._select(task.phase, policy)
             record.kind = builder.kind
             rules = policy.path_rules(task.phase.scope.paths)
-            edits = await self._edits(builder, Work(task, store, policy, rules, record))
+            edits = await self._edits(builder, Work(task, store, policy, rules, record, account))
             commit = await asyncio.to_thread(_commit, store, task, edits, rules)
         except AutopackError as error:
             return Outcome(reasons=error.reasons)
@@ -135,8 +152,7 @@ class Building:
 
     async def _edits(self, builder: Builder, work: Work) -> Sequence[Edit]:
         slots = self._slots.setdefault(builder.kind, asyncio.Semaphore(self._concurrency))
-        async with slots:
-            started = self._clock()
+        async with slots, work.account.timed():
             limit = asyncio.timeout(work.task.allowance.seconds + GRACE_SECONDS)
             try:
                 async with limit:
@@ -145,14 +161,17 @@ class Building:
                 if not limit.expired():
                     raise
                 raise FailedPrecondition(timed_out(work.task.allowance.seconds)) from None
-            finally:
-                work.record.seconds = self._clock() - started
 
 
 def timed_out(seconds: int, output: str = "") -> Reason:
     """Why a build was stopped."""
     message = f"not done after {seconds} s" + (f"; its output ended with\n{output}" if output else "")
     return Reason("BUILD_TIMED_OUT", message, "raise budget.seconds, or ask for less in one phase")
+
+
+def _left(allowance: Allowance, spent: Spent) -> Allowance:
+    tokens = allowance.tokens - spent.input_tokens - spent.output_tokens
+    return Allowance(max(0, int(allowance.seconds - spent.seconds)), max(0, tokens))
 
 
 def _no_time() -> Reason:

@@ -14,3 +14,13 @@ exchanges = sa.Table(
     sa.Column("create_time", sa.Float, nullable=False),
 )
 """Documents by the SHA-256 of their bytes, zlib-compressed; the rest (Unix seconds) tells who was first."""
+
+spending = sa.Table(
+    "spending",
+    metadata,
+    sa.Column("request_id", sa.String(300), primary_key=True),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("input_tokens", sa.BigInteger, nullable=False),
+    sa.Column("output_tokens", sa.BigInteger, nullable=False),
+)
+"""What builds have spent, and reserved ahead, when it was last looked at."""

@@ -123,6 +123,7 @@ class BuilderDouble(builder_service_pb2_grpc.BuilderServiceServicer):
                 request_id=request.request_id,
                 state=build_pb2.BUILD_STATE_FAILED,
                 reasons=reasons_to_proto(failed),
+                usage=build_pb2.Usage(seconds=0.5, input_tokens=10, output_tokens=5),
             )
         store, stub, channel = await self.objects.having(
             request.git_address, request.project_id, request.base

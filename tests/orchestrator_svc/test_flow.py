@@ -215,6 +215,18 @@ async def test_tokens_are_counted_and_what_is_left_is_granted(client: Client, sc
     assert (run.usage.input_tokens, run.usage.output_tokens) == (20, 10)
 
 
+async def test_what_a_failed_machine_has_spent_is_not_given_again(client: Client, script: Script) -> None:
+    away = Reason("MODEL_UNAVAILABLE", "HTTP 503", "Try later.")
+    script.fail_build = lambda phase, attempt: (away,) if len(script.builds) < 3 else ()
+    plan = a_plan("one")
+    plan.phases[0].budget.tokens = 1000
+    run = await client.run(plan)
+
+    assert [request.budget.tokens for request in script.builds] == [1000, 985, 970]
+    assert len(run.phases[0].attempts) == 1
+    assert (run.usage.input_tokens, run.usage.output_tokens) == (30, 15)
+
+
 async def test_fast_forward_moves_the_base_branch_and_its_work_tree(client: Client) -> None:
     run = await client.run(a_plan("one", landing=plan_pb2.LANDING_FAST_FORWARD))
 

@@ -65,7 +65,8 @@ class ModelBuilder:
             if not prompt.sees_scope:
                 raise _scope_too_large(room)
             try:
-                return await self._endpoint.complete(prompt, answer_tokens, work.record)
+                async with work.account.reserved(prompt.size + OVERHEAD_TOKENS, answer_tokens):
+                    return await self._endpoint.complete(prompt, answer_tokens, work.record)
             except ContextExceeded as error:
                 too_long, room = error, prompt.size - prompt.material_size // 2
         assert too_long is not None
