@@ -43,7 +43,7 @@ async def start(config: Config) -> RunningService:
     await asyncio.to_thread(environments.prune, time.time())
     checkouts = await asyncio.to_thread(Checkouts, directory / "checkouts", config.checkouts_bytes)
     auditor = create_channel(config.auditor_address, config.tls)
-    copies = Copies(directory / "git", config.tls)
+    copies = Copies(directory / "git", config.tls, config.git_directory)
     sandboxes = Sandboxes(config.sandbox_tier)
     checks = Checks(results, FairSlots(config.concurrent_checks))
     operations = Operations(database, time.time, "gate")

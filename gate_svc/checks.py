@@ -181,8 +181,7 @@ async def _run(check: Check, place: Place, known: "asyncio.Future[CheckRun]") ->
     how = invocation(check, reporters, place.environment.path, place.only)
     limits = Limits(seconds=check.timeout, memory_mb=place.rules.memory_mb, processes=place.rules.processes)
     async with place.sandbox.open(place.tree.checkout) as workspace:
-        await workspace.apply(place.tree.edits)
-        await workspace.apply(blinded_edits(place.blinded))
+        await workspace.apply((*place.tree.edits, *blinded_edits(place.blinded)))
         read_only = _read_only(workspace, how, place.environment.mounts)
         result = await workspace.run(
             Command(how.line, environment=how.environment, read_only=read_only), limits

@@ -38,6 +38,8 @@ class Config:
     """Whether the sandbox is probed at the start, beside everything else, and not by the first judgement."""
     key: KeySource | None = None
     """The signing key's; None: `keys/gate.key` in the directory."""
+    git_directory: Path | None = None
+    """The repositories of their owner, where it is on this machine: nothing is copied then."""
     spans: Path | None = None
     """Local span store; None: none."""
     tls: TlsSettings | None = None
@@ -63,7 +65,7 @@ class Config:
         Raises InvalidInput SETTING_INVALID.
         """
         directory = Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/gate"))
-        spans = environ.get("AUTOPACK_SPANS")
+        spans, git_directory = environ.get("AUTOPACK_SPANS"), environ.get("AUTOPACK_GIT_DIRECTORY")
         return cls(
             directory=directory,
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
@@ -74,6 +76,7 @@ class Config:
             audit_patience_seconds=seconds(environ, "AUTOPACK_AUDIT_PATIENCE_SECONDS", 10.0),
             sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
             key=KeySource.from_environ(environ, directory),
+            git_directory=Path(git_directory) if git_directory else None,
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -66,9 +66,12 @@ class Environments:
         Raises FailedPrecondition `ENVIRONMENT_SETUP_FAILED`.
         """
         settings = policy.environment
-        inputs, approved = await asyncio.to_thread(
-            lambda: [_inputs(store, each, policy) for each in (commit, policy_commit)]
-        )
+        inputs: tuple[TreeEntry, ...] = ()
+        approved = inputs
+        if settings.inputs:
+            inputs, approved = await asyncio.to_thread(
+                lambda: [_inputs(store, each, policy) for each in (commit, policy_commit)]
+            )
         digest = environment_digest(settings, ((entry.path, entry.oid) for entry in inputs))
         if not settings.setup:
             return PreparedEnvironment(digest, "", settings.path, {})
@@ -110,8 +113,6 @@ class Environments:
 
 
 def _inputs(store: GitStore, commit: str, policy: Policy) -> tuple[TreeEntry, ...]:
-    if not policy.environment.inputs:
-        return ()
     return tuple(entry for entry in store.entries(commit) if matches(policy.environment.inputs, entry.path))
 
 

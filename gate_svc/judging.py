@@ -116,8 +116,8 @@ class Judging:
             await self.environments.prepare(store, request.policy_commit, candidate.policy, sandbox, commit)
             for commit in (request.head, request.base)
         ]
-        taken = await asyncio.to_thread(_taken, store, candidate.tree, environment.mounts)
-        if taken:
+        mounts = environment.mounts
+        if mounts and (taken := await asyncio.to_thread(_taken, store, candidate.tree, mounts)):
             return _Checked(rulings=taken, environment_digest=environment.digest, skipped=True)
         places = await prepare_places(
             store,

@@ -112,7 +112,7 @@ async def prepare_places(
 ) -> Places:
     """Prepares the trees; with their judges only where a check has tests that the gate's reporters see."""
     both = (candidate.tree, candidate.base_tree)
-    plain = [JudgedTree(await trees.prepare(store, run_base, tree), "") for tree in both]
+    plain = [JudgedTree(tree, "") for tree in await trees.prepare(store, run_base, both)]
     places = Places(
         candidate,
         environments,

@@ -1,6 +1,7 @@
 """Puts trees where the sandbox can open them: a checkout that many trees share, and what differs from it."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,10 +33,10 @@ class Trees:
         self._checkouts = checkouts
         self._latest: dict[str, str] = {}
 
-    async def prepare(self, store: GitStore, run_base: str, tree: str) -> PreparedTree:
-        """The tree on top of a checkout that is near: of the run's base, which all its candidates share, or
+    async def prepare(self, store: GitStore, run_base: str, trees: Sequence[str]) -> list[PreparedTree]:
+        """Each tree on top of a checkout that is near: of the run's base, which all its candidates share, or
         of a later tree, once what has landed in between is too much to be put on top each time."""
-        return await asyncio.to_thread(self._prepare, store, run_base, tree)
+        return await asyncio.to_thread(lambda: [self._prepare(store, run_base, tree) for tree in trees])
 
     def _prepare(self, store: GitStore, run_base: str, tree: str) -> PreparedTree:
         for near in filter(None, (self._latest.get(run_base), run_base)):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from autopack.errors import Reason
 from autopack.policy.plan import Check
 from gate_svc.domain.baseline import Comparison, compare, known
+from gate_svc.domain.canaries import canaries
 from gate_svc.domain.doubts import contradictions, doubts, forged, in_files
 from gate_svc.domain.evidence import CheckRun, Evidence, Outcome, Proof
 from gate_svc.domain.flakes import SECONDS_LIMIT, TESTS_LIMIT, Tally, flakes
@@ -68,6 +69,7 @@ def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tup
         *_by_test(check, comparison),
         *contradictions(check, contradicted),
         *doubts(check, head.evidence, known(facts.base), comparison.flaky),
+        *canaries(check, head.evidence, known(facts.base)),
         *flakes(check, facts.repeats),
         *(doubts(check, facts.own.evidence, None) if facts.own and facts.own.evidence else ()),
         *(_teeth(facts) if facts.bug_fix else ()),

@@ -80,6 +80,10 @@ class Evidence:
     """Of tests that report to have passed."""
     reached: Mapping[str, int] = field(default_factory=dict)
     """How many assertions of a test were judged outside; none is left out."""
+    canary: Outcome | None = None
+    """Of a test that was made to fail after the others; None where there was none, or it said nothing."""
+    twins: Mapping[str, bool] = field(default_factory=dict)
+    """Whether an assertion failed when it was given something wrong to expect, by where it is."""
 
     def failing(self) -> frozenset[str]:
         """Ids of tests that failed or could not run, and of what could not be loaded."""

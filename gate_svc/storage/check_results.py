@@ -98,6 +98,8 @@ def _decode(data: bytes) -> CheckRun:
                 for name, doubt in evidence["doubts"].items()
             },
             reached=evidence["reached"],
+            canary=evidence["canary"] and Outcome(evidence["canary"]),
+            twins=evidence["twins"],
         ),
         fault=fault and Reason(**fault),
         seconds=document["seconds"],

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ SIZE_LIMIT = 500_000
 """Bytes of a test file; a larger one is left as it is."""
 NAME = "_autopack"
 """What stands for the sender in a blinded file."""
+_ASSERTS = re.compile(r"(?i)assert|check|expect|verify|ensure|should|equal")
+"""Names of functions that are likely to fail a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class _Scope:
     node: Function
     assertions: list[_Assertion] = field(default_factory=list)
     raising: list[tuple[ast.With, str, bool]] = field(default_factory=list)
+    twins: list[tuple[ast.Call, ast.expr]] = field(default_factory=list)
+    """Calls that seem to assert in a way of their own, and what they may expect."""
     left: set[str] = field(default_factory=set)
     """Functions with assertions that stay as they are."""
 
@@ -104,6 +109,8 @@ class _Writer:
             else:
                 self._both_sides(assertion)
                 scope.left.add(assertion.function)
+        for call, expected in scope.twins:
+            self._twin(call, expected)
         for statement, function, required in scope.raising:
             if not self._raises(statement, function, required):
                 scope.left.add(function)
@@ -140,8 +147,15 @@ class _Writer:
             return
         other = self._number(assertion, self._text(right), "other", None)
         number = self._number(assertion, self._text(left), "same", other)
-        for each, side in ((number, left), (other, right)):
-            self._replace(side, b"%s(%d, (%s))" % (NAME.encode(), each, self._text(side)))
+        for each, side, how in ((number, left, ""), (other, right, ".other")):
+            self._replace(side, f"{NAME}{how}({each}, (".encode() + self._text(side) + b"))")
+
+    def _twin(self, call: ast.Call, expected: ast.expr) -> None:
+        """Lets an expectation that stays be another one."""
+        wrong = _wrong(evaluate(expected))
+        where = _Assertion(ast.Expr(call), (), "", False)
+        number = self._number(where, self._text(expected), "twin", None, line=call.lineno)
+        self._replace(expected, f"{NAME}.twin({number}, (".encode() + self._text(expected) + f"), {wrong!r})".encode())
 
     def _raises(self, statement: ast.With, function: str, required: bool) -> bool:
         found = raises(statement.items[0])
@@ -240,6 +254,9 @@ def _collect(body: Sequence[ast.stmt], function: str, surely: bool, scope: _Scop
             else:
                 scope.assertions.append(_Assertion(statement, found, function, surely))
         match statement:
+            case ast.Expr(value=ast.Call(func=called) as call) if not parts(statement):
+                if _ASSERTS.search(ast.unparse(called)):
+                    scope.twins += [(call, each) for each in call.args if is_closed(each)]
             case ast.With(items=[item]) if raises(item):
                 scope.raising.append((statement, function, surely))
             case ast.With() | ast.AsyncWith():
@@ -330,6 +347,22 @@ def _approximate(side: ast.expr) -> Approximate | None:
     absolute = evaluate(given["abs"]) if "abs" in given else 1e-12
     relative = evaluate(given["rel"]) if "rel" in given else (0.0 if "abs" in given else 1e-6)
     return Approximate(evaluate(side.args[0]), relative, absolute)
+
+
+def _wrong(value: Any) -> Any:
+    """Something else of the same type, where that is easily had."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return f"\0{value}"
+        case bytes():
+            return b"\0" + value
+        case list() | tuple():
+            return type(value)(["\0", *value])
+    return ["\0"]
 
 
 def _generates(decorator: ast.expr) -> bool:

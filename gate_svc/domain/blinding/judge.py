@@ -64,7 +64,15 @@ def judge(evidence: Evidence, values: Iterable[Value], files: Mapping[str, Blind
     named = [
         (usual_name(name, files.get(where(name, files)[0])), each) for name, each in evidence.tests.items()
     ]
-    return replace(evidence, tests=collect(named), proofs=proofs, doubts=doubts, reached=reached)
+    twins = {
+        f"{path}:{site.line}": failed
+        for number, failed in evidence.twins.items()
+        for path, site in [sites.get(int(number) if number.isdecimal() else 0, ("", None))]
+        if site is not None
+    }
+    return replace(
+        evidence, tests=collect(named), proofs=proofs, doubts=doubts, reached=reached, twins=twins
+    )
 
 
 def where(test: str, files: Mapping[str, Blinded]) -> tuple[str, str]:

@@ -10,6 +10,9 @@ from gate_svc.domain.text import one_line
 TEST_LIMIT = 500_000
 """Records of one run; more are refused."""
 
+CANARY, TWIN = "canary", "twin:"
+"""Sessions, in forks of a test run's own, of what must fail; after the latter the number of its site."""
+
 
 def read_records(report: bytes) -> Evidence:
     """Outcomes of all sessions of one run. Raises EvidenceError where they are not whole.
@@ -22,10 +25,17 @@ def read_records(report: bytes) -> Evidence:
     collected: list[str] = []
     unloaded: list[str] = []
     outcomes: list[tuple[str, Outcome]] = []
+    canary, twins = None, {}
     for record in _records(report):
         if record.get("event") == "value":
             continue  # for whoever knows what is expected: `read_values`
         session = _text(record, "session")
+        if session == CANARY or session.startswith(TWIN):
+            if record.get("event") == "test" and session == CANARY:
+                canary = _outcome(record)
+            elif record.get("event") == "test":
+                twins[session.removeprefix(TWIN)] = _outcome(record) is not Outcome.PASSED
+            continue
         match record.get("event"):
             case "start":
                 started.add(session)
@@ -52,7 +62,14 @@ def read_records(report: bytes) -> Evidence:
     tests = collect(spread)
     broken = tuple(sorted({one_line(name) for name in unloaded}))
     missing = tuple(sorted({one_line(name) for name in collected} - tests.keys()))
-    return Evidence(tests=tests, unloaded=broken, unfinished=missing, runner_failed=failed)
+    return Evidence(
+        tests=tests,
+        unloaded=broken,
+        unfinished=missing,
+        runner_failed=failed,
+        canary=canary,
+        twins=twins,
+    )
 
 
 def read_values(report: bytes) -> Iterator[tuple[str, int, int | None, Any]]:

@@ -141,17 +141,28 @@ class Raised:
         return True
 
 
+class _Stranger:
+    """Equals nothing but itself."""
+
+
 class Blind:
     """Sends the values of the test that runs."""
 
     def __init__(self) -> None:
         self.test = ""
+        self.twins: dict[int, str] = {}
+        """Tests that can be given something wrong to expect, by where."""
+        self.wrong = 0
+        """Where what is expected is wrong now: then nothing is sent."""
+        self.muted = False
         self._file = -1
         self._process = 0
         self._sent = 0
         self._hits: dict[tuple[str, int], int] = {}
 
     def __call__(self, site: int, value: Any, expected: Any = None) -> Any:
+        if self.muted:
+            return value
         hits = self._hits[self.test, site] = self._hits.get((self.test, site), 0) + 1
         if hits > _HITS + 1:
             return value
@@ -167,6 +178,19 @@ class Blind:
             line = json.dumps({**record, "value": ["big"]})
         self._write(line)
         return value
+
+    def other(self, site: int, value: Any) -> Any:
+        """The side of an equality that is expected: by its twin, something else."""
+        if type(value) not in _PLAIN:
+            self.twins.setdefault(site, self.test)
+            if self.wrong == site:
+                return _Stranger()
+        return self(site, value)
+
+    def twin(self, site: int, expected: Any, wrong: Any) -> Any:
+        """An expectation that stays, since what is done with it is not understood."""
+        self.twins.setdefault(site, self.test)
+        return wrong if self.wrong == site else expected
 
     def hide(self, number: int, scalar: bool) -> Hidden:
         return Hidden(number, scalar)
