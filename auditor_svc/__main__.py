@@ -34,7 +34,7 @@ async def start(config: Config) -> RunningService:
     store = AuditStore(database, time.time)
     await store.prune()
     operations = Operations(database, time.time, "audit")
-    copies = Copies(config.directory / "git", config.tls)
+    copies = Copies(config.directory / "git", config.tls, config.git_directory)
     in_worker = WorkerScanner(WorkerPool(config.workers))
     scanners: list[Scanner] = [in_worker, RuffScanner(config.directory / "files")]
     auditing = Auditing(copies, scanners, Panel(config.secrets), config.concurrent_audits)

@@ -74,8 +74,7 @@ class Auditing:
         store = await self._copies.with_commits(
             request.project_id, request.git_address, request.policy_commit, request.base, request.head
         )
-        policy = await asyncio.to_thread(policy_at, store, request.policy_commit)
-        rules = await asyncio.to_thread(_rules, store, policy, request, time.time())
+        policy, rules = await asyncio.to_thread(_rules, store, request, time.time())
         versions: dict[str, str] = {}
         for scanner in self._scanners:
             versions |= await scanner.versions()
@@ -98,7 +97,8 @@ class Auditing:
                             self._scan(change.files),
                             self._panel.review(change.files, job.policy, _reviews_required(job)),
                         )
-                        reports += await asyncio.to_thread(_brought, job, change.files)
+                        if job.policy.sarif:
+                            reports += await asyncio.to_thread(_brought, job, change.files)
                 except TimeoutError as error:
                     raise _timed_out() from error
                 result = await asyncio.to_thread(conclude, change, reports, job.rules, reviews, judged)
@@ -134,9 +134,10 @@ def _brought(job: Job, files: Sequence[ChangedFile]) -> list[AnalyzerReport]:
     ]
 
 
-def _rules(store: GitStore, policy: Policy, request: AuditRequest, now: float) -> AuditRules:
+def _rules(store: GitStore, request: AuditRequest, now: float) -> tuple[Policy, AuditRules]:
+    policy = policy_at(store, request.policy_commit)
     found = categories(changed_paths(store, request.base, request.head), policy, request.category)
-    return AuditRules(
+    return policy, AuditRules(
         block_at=Severity.named(policy.audit.block_at),
         two_reviews=bool(set(found) & set(policy.audit.dual)),
         suppressions=tuple(

@@ -25,6 +25,8 @@ class Config:
     """At one time; others wait."""
     warm: bool = True
     """Whether the first worker starts with the service, or when it is first needed."""
+    git_directory: Path | None = None
+    """The repositories of their owner, where it is on this machine: nothing is copied then."""
     spans: Path | None = None
     """Local span store."""
     tls: TlsSettings | None = None
@@ -46,13 +48,14 @@ class Config:
 
         Raises InvalidInput SETTING_INVALID.
         """
-        spans = environ.get("AUTOPACK_SPANS")
+        spans, git_directory = environ.get("AUTOPACK_SPANS"), environ.get("AUTOPACK_GIT_DIRECTORY")
         return cls(
             directory=Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/auditor")),
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
             workers=whole_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
             concurrent_audits=whole_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
+            git_directory=Path(git_directory) if git_directory else None,
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -31,10 +31,14 @@ async def start(config: Config) -> RunningService:
         database = await asyncio.to_thread(Database.open, config.url, MIGRATIONS)
         undo.push_async_callback(database.close)
         checkouts = await asyncio.to_thread(Checkouts, config.directory / "checkouts", config.checkouts_bytes)
-        copies = Copies(config.directory / "git", config.tls)
+        copies = Copies(config.directory / "git", config.tls, config.git_directory)
         undo.push_async_callback(copies.close)
         selection = Selection(
-            Sandboxes(config.sandbox_tier), checkouts, config.secrets, config.maximum_prompt_bytes
+            Sandboxes(config.sandbox_tier),
+            checkouts,
+            config.secrets,
+            config.maximum_prompt_bytes,
+            config.agents,
         )
         undo.push_async_callback(selection.close)
         building = Building(

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.errors import InvalidInput, Reason
 from autopack.policy.policy import TIERS
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import one_of, whole_number
+from builder_svc.builders.agent.installed import Installed
 from builder_svc.builders.secrets import Secrets, parse_grants
 
 
@@ -29,8 +31,12 @@ class Config:
     """Of what one prompt shows a model."""
     checkouts_bytes: int = 2_000_000_000
     """Of files kept checked out."""
+    agents: Installed = Installed()
+    """Coding agents of this machine."""
     sandbox_tier: str | None = None
     """The only one that is used here; None: the strongest that works."""
+    git_directory: Path | None = None
+    """The repositories of their owner, where it is on this machine: nothing is copied then."""
     spans: Path | None = None
     """Local span store."""
     tls: TlsSettings | None = None
@@ -50,7 +56,7 @@ class Config:
 
         Raises InvalidInput SETTING_INVALID.
         """
-        spans = environ.get("AUTOPACK_SPANS")
+        spans, git_directory = environ.get("AUTOPACK_SPANS"), environ.get("AUTOPACK_GIT_DIRECTORY")
         return cls(
             directory=Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/builder")),
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
@@ -59,7 +65,9 @@ class Config:
             concurrent_builds=whole_number(environ, "AUTOPACK_CONCURRENT_BUILDS", os.cpu_count() or 1),
             maximum_prompt_bytes=whole_number(environ, "AUTOPACK_MAXIMUM_PROMPT_BYTES", 200_000),
             checkouts_bytes=whole_number(environ, "AUTOPACK_CHECKOUTS_BYTES", 2_000_000_000),
+            agents=agents_from_environ(environ),
             sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
+            git_directory=Path(git_directory) if git_directory else None,
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
@@ -71,3 +79,14 @@ def secrets_from_environ(environ: Mapping[str, str]) -> Secrets:
     """Every variable, unless AUTOPACK_BUILDER_SECRETS says which may go where."""
     grants = environ.get("AUTOPACK_BUILDER_SECRETS")
     return Secrets(environ.get, None if grants is None else parse_grants(grants))
+
+
+def agents_from_environ(environ: Mapping[str, str]) -> Installed:
+    """Raises InvalidInput SETTING_INVALID for what is no directory."""
+    named = [part for part in environ.get("AUTOPACK_AGENT_DIRECTORIES", "").split(os.pathsep) if part]
+    adapters = environ.get("AUTOPACK_AGENT_ADAPTERS", "")
+    for path in (*named, *filter(None, [adapters])):
+        if not (os.path.isabs(path) and os.path.isdir(path)):
+            message = f"{path!a}, of AUTOPACK_AGENT_DIRECTORIES or _ADAPTERS, is no directory"
+            raise InvalidInput(Reason("SETTING_INVALID", message, "name directories by their absolute paths"))
+    return Installed(tuple(map(Path, named)), Path(adapters) if adapters else None)

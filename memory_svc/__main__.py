@@ -10,6 +10,7 @@ from pathlib import Path
 from autopack.api.memory.v1 import memory_service_pb2, memory_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
+from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
 from autopack.rpc.lifetime import RunningService, close_all
 from autopack.rpc.server import ServerSettings, Service, create_server
@@ -31,7 +32,7 @@ async def start(config: Config) -> RunningService:
         undo.push_async_callback(database.close)
         embedder = _embedder(config)
         index = _index(config, embedder.name)
-        repository = GitLedgers(config.directory / "git", config.tls)
+        repository = GitLedgers(Copies(config.directory / "git", config.tls, config.git_directory))
         store = SqlDocuments(database)
         tidies = Operations(database, time.time, "StartTidy")
         indexings = Operations(database, time.time, "StartIndex")

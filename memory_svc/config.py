@@ -32,6 +32,8 @@ class Config:
     embeddings_model: str = "text-embedding-3-small"
     """What the endpoint is asked for."""
     embeddings_api_key: str = ""
+    git_directory: Path | None = None
+    """The repositories of their owner, where it is on this machine: nothing is copied then."""
     spans: Path | None = None
     """Local span store."""
     tls: TlsSettings | None = None
@@ -51,7 +53,7 @@ class Config:
 
         Raises InvalidInput `SETTING_INVALID`.
         """
-        spans = environ.get("AUTOPACK_SPANS")
+        spans, git_directory = environ.get("AUTOPACK_SPANS"), environ.get("AUTOPACK_GIT_DIRECTORY")
         return cls(
             directory=Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/memory")),
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
@@ -68,6 +70,7 @@ class Config:
             embeddings_url=environ.get("AUTOPACK_EMBEDDINGS_URL", ""),
             embeddings_model=environ.get("AUTOPACK_EMBEDDINGS_MODEL", "text-embedding-3-small"),
             embeddings_api_key=environ.get("AUTOPACK_EMBEDDINGS_API_KEY", ""),
+            git_directory=Path(git_directory) if git_directory else None,
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -40,6 +40,7 @@ from orchestrator_svc.tracing import trace_id_of
 
 log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
+TOGETHER_SECONDS = 0.03
 EVENTS_AT_ONCE = 500
 CANCEL_TRIES = 20
 CANCEL_PAUSE_SECONDS = 0.1
@@ -268,6 +269,8 @@ class Control:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL_SECONDS):
                         await changed.wait()
+                # What happens at once is told together: a run changes its rows some five times a phase.
+                await asyncio.sleep(TOGETHER_SECONDS)
         finally:
             self.notifier.forget(run_id, changed)
 

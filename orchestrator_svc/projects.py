@@ -20,7 +20,7 @@ from autopack.attestation.storage import (
     ref_of,
 )
 from autopack.database.database import Database
-from autopack.errors import AlreadyExists, AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason
+from autopack.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore.effects import missing_effects
 from autopack.gitstore.notices import content_notices
 from autopack.gitstore.remote import LocalRemote, Remote, UrlRemote
@@ -117,7 +117,7 @@ class Project:
         if not self.store.has(run.base):
             self.remote.fetch(self.store, [run.base])
 
-    def predicted(self, run: Run, prediction: Prediction) -> tuple[str, str]:
+    def predicted(self, run: Run, attempt: Attempt, prediction: Prediction) -> tuple[str, str]:
         """Commits for a predicted tree and the one before it, as the gate is shown them."""
         if prediction.tree is None:
             raise ValueError("a conflict has no tree")
@@ -126,13 +126,19 @@ class Project:
             base = self.store.commit(
                 tree=prediction.base_tree, parents=[run.base], message="Predicted base", author=_PREDICTOR
             )
+        if attempt.base == base and self.store.commit_tree(attempt.change) == prediction.tree:
+            return base, attempt.change
         head = self.store.commit(
             tree=prediction.tree, parents=[base], message="Predicted head", author=_PREDICTOR
         )
         return base, head
 
-    def make_commit(self, run: Run, attempt: Attempt, tree: str, message: str, author: Signature) -> str:
-        """The commit that lands, which no ref has yet; again is the same.
+    def make_commit(
+        self, run: Run, attempt: Attempt, tree: str, message: str, author: Signature
+    ) -> tuple[str, bytes, bytes]:
+        """The commit that lands, which no ref has yet, and it and its parent as git hashes them.
+
+        Again is the same.
 
         Raises:
             Halt: `CHANGE_DROPPED`, if the tree has not the effect of the change that was built.
@@ -147,12 +153,9 @@ class Project:
                     path=dropped[0],
                 )
             )
-        return self.store.commit(tree=tree, parents=[run.head], message=message, author=author)
-
-    def raw(self, run: Run, commit: str) -> tuple[bytes, bytes]:
-        """A commit and the run's head before it, as git hashes them."""
-        found = [self.store.read_object(bytes.fromhex(oid))[1] for oid in (commit, run.head)]
-        return found[0], found[1]
+        commit = self.store.commit(tree=tree, parents=[run.head], message=message, author=author)
+        raw, parent = (self.store.read_object(bytes.fromhex(oid))[1] for oid in (commit, run.head))
+        return commit, raw, parent
 
     def land(self, landing: Landing, bundle: bytes) -> None:
         """Moves branch and attestations in one transaction, here and at the remote; again is the same."""
@@ -234,18 +237,6 @@ class Project:
                     f"Choose another --run-id, or remove it: git branch -D {short}",
                 )
             )
-
-    def fast_forward(self, branch: str, base: str, head: str) -> tuple[Reason, ...]:
-        """Moves the base branch to the run's head; again is the same.
-
-        Returns:
-            Why it could not be moved.
-        """
-        try:
-            self.remote.move_branch(self.store, branch, head, base)
-        except AutopackError as error:
-            return error.reasons
-        return ()
 
 
 @dataclass(slots=True)

@@ -137,9 +137,8 @@ class Steps:
         # An attempt that the machine failed before has spent something already.
         usage = attempt.usage + spent
         if build.state == build_pb2.BUILD_STATE_SUCCEEDED:
-            same = await asyncio.to_thread(self._arrived, phase, attempt, build.commit)
+            same, handoff = await asyncio.to_thread(self._received, phase, attempt, build.commit)
             if same is None:
-                handoff = await asyncio.to_thread(self._handoff, phase, attempt, build.commit)
                 await self._change(
                     PhaseChange(
                         phase.phase_id,
@@ -199,8 +198,9 @@ class Steps:
         approvals = await self.rows.approvals(self.run_id, phase.phase_id) if phase.approvals else ()
         base, head, audit = await asyncio.to_thread(self._what_is_judged, run, attempt, prediction)
         identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}"
-        audit_id = f"{identity}/audit{audit.suffix}{_again(attempt)}"
-        place = f"{prediction.base_tree[:12]}-{prediction.tree or ''}"[:40]
+        # With the run's base, whose policy counts: it changes where the train goes again.
+        audit_id = f"{identity}/audit/{run.base[:12]}{audit.suffix}{_again(attempt)}"
+        place = f"{run.base[:12]}-{prediction.base_tree[:12]}-{prediction.tree or ''}"[:53]
         gate_id = f"{identity}/gate/{place}/{len(approvals)}{_again(attempt)}"
         judgement = await self.work.judge(
             run, self.plan[phase.phase_id], base, head, audit, audit_id, gate_id, approvals
@@ -253,8 +253,9 @@ class Steps:
             attempt.number,
             phase.judged.decision_digest,
         )
-        commit = await asyncio.to_thread(self.project.make_commit, run, attempt, tree, text, author)
-        raw, parent = await asyncio.to_thread(self.project.raw, run, commit)
+        commit, raw, parent = await asyncio.to_thread(
+            self.project.make_commit, run, attempt, tree, text, author
+        )
         landing = Landing(run, phase, attempt, commit)
         try:
             bundle = await self.work.attest(landing, raw, parent)
@@ -352,6 +353,13 @@ class Steps:
         await self.rows.database.transaction(work)
         self.changed(self.run_id)
 
+    def _received(
+        self, phase: Phase, attempt: Attempt, commit: str
+    ) -> tuple[Reason | None, Callable[[sa.Connection], None] | None]:
+        """Why the change could not be accepted, else how it is kept."""
+        same = self._arrived(phase, attempt, commit)
+        return same, None if same else self._handoff(phase, attempt, commit)
+
     def _arrived(self, phase: Phase, attempt: Attempt, commit: str) -> Reason | None:
         """Why a change that was received is none that could be accepted; None where it might be."""
         store = self.project.store
@@ -383,7 +391,9 @@ class Steps:
     def _what_is_judged(self, run: Run, attempt: Attempt, prediction: Prediction) -> tuple[str, str, Audited]:
         """Commits to judge, and the change to audit: the one that was built, where it is the same."""
         store = self.project.store
-        base, head = self.project.predicted(run, prediction)
+        base, head = self.project.predicted(run, attempt, prediction)
+        if head == attempt.change:
+            return base, head, Audited(base, head, "")
         built = change_digest(store.diff(attempt.base, attempt.change), "")
         if change_digest(store.diff(base, head), "") == built:
             return base, head, Audited(attempt.base, attempt.change, "")

@@ -1,12 +1,12 @@
 """ruff's security rules over both versions of the changed Python files, in one run of the binary."""
 
 import asyncio
-import contextlib
 import io
 import json
 import resource
-import shutil
+import subprocess
 import tempfile
+import threading
 import time
 import tokenize
 from collections.abc import Mapping, Sequence
@@ -21,6 +21,7 @@ from auditor_svc.analyzers.scanner import Text
 from auditor_svc.domain import severity
 from auditor_svc.domain.change import ChangedFile, is_test_path
 from auditor_svc.domain.findings import AnalyzerReport, Detection, Unread
+from autopack.cancellation import settle
 from autopack.errors import Reason, Unavailable
 
 NAME = "ruff"
@@ -119,43 +120,64 @@ class RuffScanner:
 
     async def _run(self, files: Sequence[ChangedFile]) -> tuple[list[Detection], list[Detection]]:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        directory = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._directory))
-        try:
-            texts = await asyncio.to_thread(_write, directory, files)
-            output = await self._execute(directory)
-            return await asyncio.to_thread(_parse, output, files, texts)
-        finally:
-            await asyncio.to_thread(shutil.rmtree, directory)
+        run = _Run(self._binary, self._directory)
+        # One thread for all of it: each way there and back costs as much as starting the binary.
+        task = asyncio.ensure_future(asyncio.to_thread(run.detect, files))
+        if await settle(task, run.stop):
+            task.exception()  # that it was stopped is no news
+            raise asyncio.CancelledError
+        return task.result()
 
-    async def _execute(self, directory: Path) -> bytes:
-        process = await asyncio.create_subprocess_exec(
-            self._binary,
-            *_OPTIONS,
-            f"--output-file={_OUTPUT}",
-            ".",
-            cwd=directory,
-            env={"LANG": "C.UTF-8", "NO_COLOR": "1"},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            for limit, value in _LIMITS:
-                with contextlib.suppress(ProcessLookupError):
-                    resource.prlimit(process.pid, limit, (value, value))
-            async with asyncio.timeout(_SECONDS):
-                _, errors = await process.communicate()
-        except TimeoutError as error:
-            raise RuffCrashed(f"no answer in {_SECONDS:.0f} s") from error
-        finally:
-            if process.returncode is None:
+
+class _Run:
+    """One run of the binary, in a thread; another one may stop it."""
+
+    def __init__(self, binary: str, parent: Path) -> None:
+        self._binary = binary
+        self._parent = parent
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ends it at once, also before it has begun."""
+        with self._lock:
+            self._stopped = True
+            if self._process is not None:
+                self._process.kill()
+
+    def detect(self, files: Sequence[ChangedFile]) -> tuple[list[Detection], list[Detection]]:
+        """What ruff finds in the new and in the old versions. Raises RuffCrashed."""
+        with tempfile.TemporaryDirectory(dir=self._parent) as name:
+            directory = Path(name)
+            texts = _write(directory, files)
+            return _parse(self._execute(directory), files, texts)
+
+    def _execute(self, directory: Path) -> bytes:
+        with self._lock:
+            if self._stopped:
+                raise RuffCrashed("stopped")
+            self._process = process = subprocess.Popen(
+                [self._binary, *_OPTIONS, f"--output-file={_OUTPUT}", "."],
+                cwd=directory,
+                env={"LANG": "C.UTF-8", "NO_COLOR": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            for limit, value in _LIMITS:  # it is ours to wait for, so that its id is still its own
+                resource.prlimit(process.pid, limit, (value, value))
+        with process:
+            try:
+                _, errors = process.communicate(timeout=_SECONDS)
+            except subprocess.TimeoutExpired as error:
                 process.kill()
-                await asyncio.shield(asyncio.ensure_future(process.communicate()))
+                raise RuffCrashed(f"no answer in {_SECONDS:.0f} s") from error
         # ruff warns of a file that it failed to read and goes on; that would be an approval.
         if process.returncode or errors:
             raise RuffCrashed(f"exit status {process.returncode}")
-        return await asyncio.to_thread((directory / _OUTPUT).read_bytes)
+        return (directory / _OUTPUT).read_bytes()
 
 
 @cache

@@ -66,13 +66,10 @@ class AuditStore:
 
     async def put(self, key: str, request_id: str, stored: StoredAudit) -> None:
         """Stores what answers the request, in place of an earlier audit with that key."""
-        values = {
-            "audit": stored.audit,
-            "sarif": await asyncio.to_thread(zlib.compress, stored.sarif),
-            "create_time": self._clock(),
-        }
+        now = self._clock()
 
         def work(connection: Connection) -> None:
+            values = {"audit": stored.audit, "sarif": zlib.compress(stored.sarif), "create_time": now}
             connection.execute(
                 _insert(connection, audits)
                 .values(key=key, **values)

@@ -117,7 +117,7 @@ class Database:
                         isolation_level="REPEATABLE READ", postgresql_readonly=True
                     )
                 return work(connection)
-        except sa.exc.DBAPIError as error:
+        except _REFUSED as error:
             raise _translated(error) from error
 
     def _transact(self, work: Callable[[Connection], T], isolation: str = "SERIALIZABLE") -> T:
@@ -130,8 +130,8 @@ class Database:
                         connection = connection.execution_options(isolation_level=isolation)
                     with connection.begin():
                         return work(connection)
-            except sa.exc.DBAPIError as error:
-                state = getattr(error.orig, "sqlstate", None)
+            except _REFUSED as error:
+                state = getattr(_cause(error), "sqlstate", None)
                 if state not in _SERIALIZATION_FAILURES:
                     raise _translated(error) from error
                 if attempt == SERIAL_ATTEMPTS:
@@ -177,9 +177,14 @@ def _prepare_sqlite(connection: sqlite3.Connection, record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
+    # Past SQLAlchemy, which makes a result of each statement: these would cost as much as the work itself.
+    driver = connection.connection.driver_connection
+    assert driver is not None, "a connection that begins is open"
+    if connection.info.get(_WRITES) is not writes:
+        driver.execute(f"PRAGMA query_only={'OFF' if writes else 'ON'}")
+        connection.info[_WRITES] = writes
     # A transaction that reads first and then writes could not wait for another writer.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 # By SQLite's error name or Postgres' SQLSTATE, whichever prefix comes first; "" is no state
@@ -202,10 +207,19 @@ _REFUSALS: tuple[tuple[str, type[AutopackError], str, str], ...] = (
 )
 
 
-def _translated(error: sa.exc.DBAPIError) -> Exception:
+_REFUSED = (sa.exc.DBAPIError, sqlite3.Error)
+"""SQLAlchemy's, and what beginning a transaction raises without it."""
+
+
+def _cause(error: Exception) -> BaseException | None:
+    return error.orig if isinstance(error, sa.exc.DBAPIError) else error
+
+
+def _translated(error: Exception) -> Exception:
     """The error that a caller can act on; a violated constraint or wrong SQL stays as it is."""
-    name = getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or ""
+    cause = _cause(error)
+    name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
     for prefix, kind, code, fix in _REFUSALS:
         if name.startswith(prefix) if prefix else (not name and isinstance(error, sa.exc.OperationalError)):
-            return kind(Reason(code, str(error.orig), fix))
+            return kind(Reason(code, str(cause), fix))
     return error

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,14 +24,17 @@ MAXIMUM_KNOWN = 100
 """Commits of a project that are known to be here without looking."""
 MAXIMUM_HAVES = 8
 """Of these, the last ones named when others are asked for."""
+_DIRECTORY_NAME = re.compile(r"[a-z0-9-]+")
 
 
 class Copies:
     """Stores by project, and channels to the services that own them."""
 
-    def __init__(self, directory: Path, tls: TlsSettings | None) -> None:
+    def __init__(self, directory: Path, tls: TlsSettings | None, owners: Path | None = None) -> None:
+        """`owners` has the owner's own repositories, `PROJECT_ID.git`: what is there is not copied."""
         self._directory = directory
         self._tls = tls
+        self._owners = owners
         self._stores: dict[str, GitStore] = {}
         self._channels: dict[str, grpc.aio.Channel] = {}
         self._known: dict[str, dict[str, None]] = {}
@@ -62,8 +66,10 @@ class Copies:
         self, project_id: str, git_address: str, commit: str, base: str, request_id: str, upload_token: str
     ) -> None:
         """Hands a commit to the owner, who has `base`. Raises what PutPack refuses with."""
-        stub = GitServiceStub(self._channel(git_address))
         store = await self.store(project_id)
+        if store.path.parent == self._owners:
+            return
+        stub = GitServiceStub(self._channel(git_address))
         await put_commit(store, stub, project_id, commit, base, request_id, upload_token)
 
     async def close(self) -> None:
@@ -87,9 +93,15 @@ class Copies:
 
     def _store(self, project_id: str) -> GitStore:
         if project_id not in self._stores:
-            name = hashlib.sha256(project_id.encode()).hexdigest()[:16]
-            self._stores[project_id] = GitStore.open(self._directory / f"{name}.git")
+            self._stores[project_id] = GitStore.open(self._path(project_id))
         return self._stores[project_id]
+
+    def _path(self, project_id: str) -> Path:
+        if self._owners and _DIRECTORY_NAME.fullmatch(project_id):
+            owned = self._owners / f"{project_id}.git"
+            if owned.is_dir():
+                return owned
+        return self._directory / f"{hashlib.sha256(project_id.encode()).hexdigest()[:16]}.git"
 
     def _look(self, project_id: str, commits: Sequence[str]) -> tuple[GitStore, list[str]]:
         store = self._store(project_id)

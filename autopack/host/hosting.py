@@ -106,6 +106,7 @@ def _config(
         "AUTOPACK_ADDRESS": addresses[service],
         "AUTOPACK_DATABASE_URL": "",
         "AUTOPACK_GIT_ADDRESS": "",
+        "AUTOPACK_GIT_DIRECTORY": str(places.directory("orchestrator") / "git"),
         "AUTOPACK_EXECUTOR_ID": "local",
         "AUTOPACK_HEALTH_ADDRESS": "",
     }

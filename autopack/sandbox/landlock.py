@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 
-from autopack.sandbox.cancellation import acquire, finish
+from autopack.cancellation import acquire, finish
 from autopack.sandbox.cgroups import CgroupSite
 from autopack.sandbox.copied_tree import CopiedTree
 from autopack.sandbox.identity import Identity, choose_identity

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
+from autopack.cancellation import finish
 from autopack.sandbox import supervisor, system_files
-from autopack.sandbox.cancellation import finish
 from autopack.sandbox.cgroups import Cgroup
 from autopack.sandbox.identity import Identity
 from autopack.sandbox.landlock_placement import Placement

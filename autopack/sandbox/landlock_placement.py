@@ -5,9 +5,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from autopack.cancellation import finish
 from autopack.errors import InvalidInput, Reason
 from autopack.sandbox import mounts
-from autopack.sandbox.cancellation import finish
 from autopack.sandbox.identity import Identity
 from autopack.sandbox.spawner import Spawner
 from autopack.sandbox.state_directory import remove_tree

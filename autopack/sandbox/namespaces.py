@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 
+from autopack.cancellation import acquire, finish
 from autopack.errors import Reason, Unavailable
 from autopack.sandbox import system_files
 from autopack.sandbox.bubblewrap import NoBubblewrap, find_bubblewrap
 from autopack.sandbox.bubblewrap_launcher import ROOT, BubblewrapLauncher, View
-from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import CgroupSite
 from autopack.sandbox.copied_tree import CopiedTree
 from autopack.sandbox.overlay_tree import OverlayTree
@@ -47,7 +47,8 @@ class NamespacesSandbox:
         identity = self._spawner.identity
         async with AsyncExitStack() as undo:
             undo.push_async_callback(_remove, directory)
-            await finish(asyncio.to_thread(directory.mkdir, 0o711))
+            upper, work = directory / "upper", directory / "work"
+            await finish(asyncio.to_thread(self._make_places, directory, (upper, work)))
             source = await self._below_overlay(base, directory / "base", undo)
             if source is None:
                 copied = await finish(asyncio.to_thread(CopiedTree, base, directory, identity))
@@ -55,8 +56,7 @@ class NamespacesSandbox:
                 written: tuple[Path, ...] = (copied.path,)
                 mount: tuple[str, ...] = ("--bind", str(copied.path), ROOT)
             else:
-                upper, work = written = (directory / "upper", directory / "work")
-                await finish(asyncio.to_thread(self._make_own, written))
+                written = (upper, work)
                 tree = OverlayTree(base, upper, identity)
                 mount = ("--overlay-src", str(source), "--overlay", str(upper), str(work), ROOT)
             launcher = BubblewrapLauncher(view, self._spawner, directory, mount)
@@ -110,9 +110,11 @@ class NamespacesSandbox:
         undo.push_async_callback(self._spawner.unstage, place)
         return place
 
-    def _make_own(self, directories: tuple[Path, ...]) -> None:
+    def _make_places(self, directory: Path, own: tuple[Path, ...]) -> None:
+        """The workspace's directory, and those in it that belong to the sandbox's user."""
+        directory.mkdir(0o711)
         identity = self._spawner.identity
-        for path in directories:
+        for path in own:
             path.mkdir(mode=0o755)
             if identity.switched:
                 os.chown(path, identity.uid, identity.gid)

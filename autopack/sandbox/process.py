@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from resource import struct_rusage
 from typing import Protocol
 
-from autopack.sandbox.cancellation import finish, settle
+from autopack.cancellation import finish, settle
 from autopack.sandbox.output import Tail
 from autopack.sandbox.port import Limits
 

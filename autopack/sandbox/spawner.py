@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from autopack.cancellation import finish
 from autopack.sandbox import mounts
-from autopack.sandbox.cancellation import finish
 from autopack.sandbox.identity import Identity, may_mount
 from autopack.sandbox.leftovers import OWNER, owner
 from autopack.sandbox.rlimits import refuse_cores
@@ -94,16 +94,16 @@ class Spawner:
         make_place: bool,
         seen_by: "Spawner",
     ) -> None:
-        try:
-            view = await seen_by._run(lambda: seen_by._view(source, identity))
-        except OSError:
-            if writable_copies:
-                raise
-            view = await seen_by._run(lambda: mounts.clone_read_only(source, None))
+        def show() -> tuple[int, bool]:
+            directory = source.is_dir()
+            try:
+                return seen_by._view(source, identity), directory
+            except OSError:
+                if writable_copies:
+                    raise
+                return mounts.clone_read_only(source, None), directory
 
-        directory = await asyncio.to_thread(source.is_dir)
-
-        def attach() -> None:
+        def attach(view: int, directory: bool) -> None:
             try:
                 if make_place:
                     mounts.make_place(target, directory)
@@ -111,7 +111,11 @@ class Spawner:
             finally:
                 os.close(view)
 
-        await self._run(attach)
+        if seen_by is self:
+            await self._run(lambda: attach(*show()))
+        else:
+            view, directory = await seen_by._run(show)
+            await self._run(lambda: attach(view, directory))
 
     def _view(self, source: Path, identity: Identity) -> int:
         """A mount of `source`, attached nowhere yet, that shows its files as `identity`'s."""

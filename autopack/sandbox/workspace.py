@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from autopack.cancellation import acquire, finish
 from autopack.errors import InvalidInput, Reason, Unavailable
 from autopack.gitstore.write_path import Edit
 from autopack.sandbox import memory_usage
-from autopack.sandbox.cancellation import acquire, finish
 from autopack.sandbox.cgroups import Cgroup, CgroupSite
 from autopack.sandbox.disk_usage import TooDeep, bytes_used, bytes_used_by_deleted_files
 from autopack.sandbox.identity import Identity
@@ -123,8 +123,7 @@ class ContainedWorkspace:
                 raise _failed(f"the command could not be run or ended: {error!r}") from error
 
     async def _run_alone(self, command: Command, limits: Limits) -> Result:
-        await asyncio.to_thread(self._check_places, command)
-        reports = await finish(asyncio.to_thread(self._fresh_reports))
+        reports = await finish(asyncio.to_thread(self._make_ready, command))
         cgroup = await self._make_cgroup(limits)
         try:
             launch = await self._launcher.prepare(command, limits, cgroup, reports)
@@ -140,6 +139,10 @@ class ContainedWorkspace:
         """A file that the last command wrote in $AUTOPACK_REPORTS."""
         async with self._lock:
             return await finish(asyncio.to_thread(self._read_report, name, limit))
+
+    def _make_ready(self, command: Command) -> Path:
+        self._check_places(command)
+        return self._fresh_reports()
 
     def _check_places(self, command: Command) -> None:
         for target in map(PurePosixPath, command.read_only):

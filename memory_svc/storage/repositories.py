@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from autopack.errors import InvalidInput, Reason
 from autopack.gitstore.copies import Copies
@@ -12,7 +11,6 @@ from autopack.gitstore.records import Signature
 from autopack.gitstore.store import GitStore
 from autopack.gitstore.write_path import Edit, apply_edits
 from autopack.policy.paths import ledger_rules
-from autopack.rpc.tls import TlsSettings
 from memory_svc.domain.store import Proposal, SourceFile
 
 AUTHOR = ("Autopack", "autopack@localhost")
@@ -23,8 +21,8 @@ SOURCE_BYTES = 200_000
 class GitLedgers:
     """The LedgerRepository, over this service's copies of the projects' objects."""
 
-    def __init__(self, directory: Path, tls: TlsSettings | None = None) -> None:
-        self._copies = Copies(directory, tls)
+    def __init__(self, copies: Copies) -> None:
+        self._copies = copies
 
     async def at(self, project_id: str, commit: str, git_address: str) -> "GitSnapshot":
         store = await self._copies.with_commits(project_id, git_address, commit)

@@ -314,7 +314,7 @@ async def test_trees_of_a_long_run_are_whole_and_never_far_from_a_checkout(tmp_p
     for number in range(200):
         files[f"src/f{number}"] = b"new"
         files.pop(f"src/f{number - 1}", None)
-        prepared = await trees.prepare(store, base, make_tree(store, files))
+        [prepared] = await trees.prepare(store, base, [make_tree(store, files)])
         assert len(prepared.edits) <= EDITS_LIMIT
         if number % 20 == 0:
             assert read_prepared(prepared) == files
@@ -331,7 +331,9 @@ async def test_a_tree_far_from_all_others_has_a_checkout_of_its_own_and_does_not
     base = make_commit(store, files)
     large = {**files, **{f"b{number}": b"x" for number in range(100)}}
     for _ in range(3):
-        assert (await trees.prepare(store, base, make_tree(store, large))).edits == ()
-        near = await trees.prepare(store, base, make_tree(store, {"a": b"2"}))
+        far, near = await trees.prepare(
+            store, base, [make_tree(store, each) for each in (large, {"a": b"2"})]
+        )
+        assert far.edits == ()
         assert read_prepared(near) == {"a": b"2"}
     assert len([path for path in (tmp_path / "checkouts").iterdir() if len(path.name) == 40]) == 2

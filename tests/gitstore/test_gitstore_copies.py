@@ -154,3 +154,30 @@ async def test_what_nobody_has_is_refused_and_asked_for_again(owner: Owner, copi
             await copies.with_commits("p", owner.address, "1" * 40)
 
     assert len(owner.asked) == 2
+
+
+async def test_beside_the_owner_nothing_is_copied(owner: Owner, tmp_path: Path) -> None:
+    base = make_commit(owner.store, {"a": b"1"})
+    copies = Copies(tmp_path / "copies", None, owners=tmp_path)
+
+    store = await copies.with_commits("owner", "unix:/nobody/listens", base)
+    head = make_commit(store, {"a": b"2"}, base)
+    await copies.give("owner", "unix:/nobody/listens", head, base, "request", "token")
+
+    assert owner.store.read(head, "a") == b"2"
+    assert not (tmp_path / "copies").exists()
+    await copies.close()
+
+
+@pytest.mark.parametrize("project_id", ["other", "../owner", "."])
+async def test_what_the_owner_has_not_beside_us_is_copied(
+    owner: Owner, tmp_path: Path, project_id: str
+) -> None:
+    commit = make_commit(owner.store, {"a": b"1"})
+    copies = Copies(tmp_path / "copies", None, owners=tmp_path)
+
+    store = await copies.with_commits(project_id, owner.address, commit)
+
+    assert store.path.parent == tmp_path / "copies"
+    assert len(owner.asked) == 1
+    await copies.close()

@@ -7,14 +7,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def settle(task: "asyncio.Future[Any]") -> bool:
-    """Wait until `task` is done, whatever happens; whether a cancellation came meanwhile."""
+async def settle(task: "asyncio.Future[Any]", hurry: Callable[[], object] = lambda: None) -> bool:
+    """Wait until `task` is done, whatever happens; whether a cancellation came meanwhile.
+
+    A cancellation calls `hurry`, which may make it end sooner.
+    """
     cancelled = False
     while not task.done():
         try:
             await asyncio.wait((task,))
         except asyncio.CancelledError:
             cancelled = True
+            hurry()
     return cancelled
 
 
