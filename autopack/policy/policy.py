@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Literal
+from dataclasses import Field as DataclassField
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
@@ -24,6 +26,7 @@ from autopack.policy.fields import (
 )
 from autopack.policy.paths import PathRules
 from autopack.policy.plan import Budget, Check, duplicate_checks
+from autopack.policy.prices import Prices
 from autopack.policy.validation import listed, nearest, validate
 from autopack.signing.keys import PublicKey, public_key
 
@@ -50,6 +53,9 @@ CATEGORIES = (
 )
 """Categories that every policy knows; the keys of its `categories` are added."""
 
+LATER: Mapping[str, bool] = MappingProxyType({"later": True})
+"""Marks a field that came after proofs had been made: its default does not count for the digest."""
+
 TIERS = ("namespaces", "landlock")
 """Of sandboxes, the strongest first."""
 
@@ -62,6 +68,9 @@ Host = Annotated[
     Field(
         pattern=r"^[A-Za-z0-9.\[\]:_-]{1,255}:[0-9]{1,5}$", description="HOST:PORT, as api.example.com:443"
     ),
+]
+Endpoint = Annotated[
+    str, Field(pattern=r"^https?://[^\s]{1,1000}$", description="an address as http://127.0.0.1:8080/v1")
 ]
 Score = Annotated[Count, Field(le=100)]
 ApproverName = Annotated[Words, Field(min_length=1, max_length=200)]
@@ -133,23 +142,29 @@ class AgentBuilder:
     __pydantic_config__ = CLOSED
     adapter: Annotated[Words, Field(min_length=1, max_length=100)]
     secrets: Annotated[tuple[Secret, ...], Field(max_length=20)] = ()
+    """Put into its environment."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
+    """All that it can reach."""
+    model: Annotated[Words, Field(max_length=200)] = field(default="", metadata=LATER)
+    """Empty: the agent's own choice."""
+    endpoint: Endpoint | Literal[""] = field(default="", metadata=LATER)
+    """Empty: its provider's own."""
     kind: Literal["agent"] = "agent"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelBuilder:
-    """A model behind an OpenAI-compatible endpoint."""
+    """A model behind an OpenAI-compatible endpoint, or one of Anthropic's kind."""
 
     __pydantic_config__ = CLOSED
     model: Annotated[Words, Field(min_length=1, max_length=200)]
-    endpoint: Annotated[
-        str, Field(pattern=r"^https?://[^\s]{1,1000}$", description="an address as http://127.0.0.1:8080/v1")
-    ]
+    endpoint: Endpoint
     secrets: Annotated[tuple[Secret, ...], Field(max_length=20)] = ()
-    """The first one is sent as bearer token."""
+    """The first one is sent as key."""
     hosts: Annotated[tuple[Host, ...], Field(max_length=100)] = ()
     kind: Literal["model"] = "model"
+    api: Literal["openai", "anthropic"] = field(default="openai", metadata=LATER)
+    """Which protocol the endpoint speaks."""
 
 
 def _builder_tag(value: object) -> str | None:
@@ -219,9 +234,7 @@ class Reviewer:
 
     __pydantic_config__ = CLOSED
     model: Annotated[Words, Field(min_length=1, max_length=200)]
-    endpoint: Annotated[
-        str, Field(pattern=r"^https?://[^\s]{1,1000}$", description="an address as http://127.0.0.1:8080/v1")
-    ]
+    endpoint: Endpoint
     secret: Secret | Literal[""] = ""
     """Sent as bearer token; the auditor must have been allowed to send it there."""
     tokens: Annotated[Count, Field(ge=16, le=100_000)] = 2000
@@ -270,11 +283,13 @@ class Policy:
     audit: AuditRules = AuditRules()
     budget: Budget = field(default_factory=Budget)
     """As written; `narrowing.phase_budget` fills in defaults."""
+    prices: Prices = field(default_factory=dict, metadata=LATER)
+    """Of models, by name; one that is not here, nor in the operator's file, has no known price."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of all of it, hex."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        canonical = json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def path_rules(self, scope: tuple[str, ...] = ()) -> PathRules:
@@ -288,6 +303,20 @@ class Policy:
             return None
         fix = f"did you mean `{nearest(name, known)}`? Known are {listed(known)}; `categories` adds others"
         return Reason("UNKNOWN_CATEGORY", f"there is no category `{name}`", fix)
+
+
+def _plain(value: Any) -> Any:
+    """JSON values, without the defaults of what came later."""
+    if is_dataclass(value):
+        pairs = ((entry, getattr(value, entry.name)) for entry in fields(value))
+        return {entry.name: _plain(given) for entry, given in pairs if not _unused(entry, given)}
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _unused(entry: DataclassField[Any], given: object) -> bool:
+    return "later" in entry.metadata and given in (entry.default, {})
 
 
 DEFAULT_POLICY = Policy()
