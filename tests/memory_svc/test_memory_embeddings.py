@@ -1,5 +1,6 @@
 """Embeddings mean something, come from a pinned model, and are made only when they are needed."""
 
+import asyncio
 import hashlib
 import subprocess
 import sys
@@ -134,7 +135,42 @@ def test_the_pins_are_those_of_the_locked_wheels() -> None:
         (minilm_module._MODEL, minilm_module.MODEL_SHA256),
         (minilm_module._TOKENIZER, minilm_module.TOKENIZER_SHA256),
     ):
-        assert isinstance(minilm_module._checked(package, name, pin), Path)
+        assert hashlib.sha256(minilm_module._checked(package, name, pin)).hexdigest() == pin
+
+
+async def test_the_rewritten_model_means_what_the_packaged_one_does(
+    minilm: MiniLm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["gcd fails with ZeroDivisionError", "The queue is drained in the order of submission. " * 9]
+    monkeypatch.setattr(minilm_module, "rewrite", lambda packaged: packaged)
+    packaged = MiniLm()
+    expected = await packaged.embed(texts)
+    await packaged.close()
+
+    found = await minilm.embed(texts)
+
+    assert found != expected
+    assert all(cosine(one, other) > 0.985 for one, other in zip(found, expected, strict=True))
+
+
+async def test_a_question_waits_for_no_more_than_one_text_of_an_indexing(
+    minilm: MiniLm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await minilm.embed(["warm"])
+    embedded: list[str] = []
+    encode = minilm._embed
+
+    def noted(text: str) -> list[float]:
+        embedded.append(text)
+        return encode(text)
+
+    monkeypatch.setattr(minilm, "_embed", noted)
+    indexing = asyncio.create_task(minilm.embed([f"passage {number}" for number in range(50)]))
+    await asyncio.sleep(0)  # it has begun
+    await minilm.embed(["question"])
+
+    assert embedded.index("question") <= 2 * minilm_module.WORKERS
+    await indexing
 
 
 def test_the_engine_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
