@@ -25,6 +25,7 @@ from orchestrator_svc.domain.refusal import Halt
 from orchestrator_svc.domain.run import Run
 from orchestrator_svc.domain.states import PhaseState, RunState
 from orchestrator_svc.flow import Flow
+from orchestrator_svc.moved_target import Refused, fast_forward
 from orchestrator_svc.notifier import Notifier
 from orchestrator_svc.projects import Project, Projects
 from orchestrator_svc.services import Services, patiently
@@ -144,28 +145,8 @@ class Drivers:
                 take_over = partial(self._take_over, run, project, len(message.phases))
                 await patiently(take_over, self.config.patience_seconds)
             trace = RunTrace(run_id, run.trace_id, len(message.phases))
-            steps = Steps(
-                run_id=run_id,
-                fence=fence,
-                plan={phase.phase_id: phase for phase in message.phases},
-                budgets=await asyncio.to_thread(_budgets, message, project, run.base),
-                project=project,
-                work=Work(
-                    run_id,
-                    run.project_id,
-                    self.services,
-                    self.git_address,
-                    stopping=lambda: self._stopping,
-                ),
-                rows=self.rows,
-                clock=self.clock,
-                changed=self.notifier.changed,
-                trace=trace,
-                recorded=_recorded(await self.rows.replay(run_id)),
-            )
-            flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
-            line = await _until_settled(flow)
-            await self._finish(steps, line, message)
+            while not await self._driven(run_id, fence, wake, message, project, trace):
+                pass
         except AutopackError as error:
             if error.reasons[0].code == "FENCED":
                 log.info("driving of %s ended: %s", run_id, error)
@@ -179,13 +160,48 @@ class Drivers:
             )
             await self.rows.release(run_id, fence, (reason,))
 
+    async def _driven(
+        self,
+        run_id: str,
+        fence: int,
+        wake: asyncio.Event,
+        message: plan_pb2.Plan,
+        project: Project,
+        trace: RunTrace,
+    ) -> bool:
+        """Drives a claimed run; False where its base has moved and it is to be driven on."""
+        run = await self.rows.get(run_id, self.clock(), phases_too=False)
+        steps = Steps(
+            run_id=run_id,
+            fence=fence,
+            plan={phase.phase_id: phase for phase in message.phases},
+            budgets=await asyncio.to_thread(_budgets, message, project, run.base),
+            project=project,
+            work=Work(
+                run_id,
+                run.project_id,
+                self.services,
+                self.git_address,
+                stopping=lambda: self._stopping,
+            ),
+            rows=self.rows,
+            clock=self.clock,
+            changed=self.notifier.changed,
+            trace=trace,
+            recorded=_recorded(await self.rows.replay(run_id)),
+        )
+        flow = Flow(steps, trace, self.config.window, self.config.patience_seconds, wake, self.clock)
+        line = await _until_settled(flow)
+        return await self._finish(steps, line, message)
+
     async def _take_over(self, run: Run, project: Project, phases: int) -> None:
         """Has what whoever drove the run before, perhaps in another directory, made of it."""
         await asyncio.to_thread(project.catch_up, run, phases + 2)
         for pack in await lacking(self.rows.database, run.run_id, project.store.has):
             await asyncio.to_thread(receive_pack, project.store, [pack])
 
-    async def _finish(self, steps: Steps, line: Line, plan: plan_pb2.Plan) -> None:
+    async def _finish(self, steps: Steps, line: Line, plan: plan_pb2.Plan) -> bool:
+        """Ends the run, or has it wait; False where its base has moved and it is to be driven on."""
         run = line.run
         if line.unfinished:
             if not line.waiting:
@@ -197,13 +213,17 @@ class Drivers:
                     )
                 )
             await self._move(steps, RunState.WAITING_APPROVAL, (), "Waits for approval.")
-            return
+            return True
         whole = await self.rows.get(run.run_id, self.clock())
         landed = all(phase.state is PhaseState.LANDED for phase in whole.phases)
         reasons: tuple[Reason, ...] = ()
         if landed and plan.landing == plan_pb2.LANDING_FAST_FORWARD:
             branch = await self.rows.base_branch(run.run_id)
-            reasons = await asyncio.to_thread(steps.project.fast_forward, branch, run.base, run.head)
+            try:
+                if not await fast_forward(steps, whole, branch, self.config.patience_seconds):
+                    return False
+            except Refused as refused:
+                reasons = refused.reasons
         state = RunState.SUCCEEDED if landed and not reasons else RunState.FAILED
         await self.anchor(whole, state, steps.project)
         count = sum(phase.state is PhaseState.LANDED for phase in whole.phases)
@@ -213,6 +233,7 @@ class Drivers:
             self.index_soon(steps.project, run.head)
         with steps.trace.whole():
             await self.remember(await self.rows.get(run.run_id, self.clock()), plan, steps.project)
+        return True
 
     async def anchor(self, run: Run, state: RunState, project: Project) -> None:
         """Has it signed how the run ends; see `anchoring.anchor`."""

@@ -151,11 +151,12 @@ class LocalRemote:
         """See `Remote`."""
         repository = self._open()
         target = self._source(repository)
-        moving = [update for update in updates if target.resolve(update[0]) != update[1]]
+        moving = [update for update in updates if (target.resolve(update[0]) or "") != update[1]]
         for ref, new, _ in moving:
             if (checked_out := work_tree.checked_out(repository, ref)) is not None:
                 raise work_tree.refusal(ref, checked_out, "it is checked out", "check out another branch")
-            add_commits(store, target, _history(store, target, new))
+            if new:
+                add_commits(store, target, _history(store, target, new))
         if moving:
             refs.update_refs(repository, moving)
 

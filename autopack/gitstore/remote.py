@@ -50,6 +50,8 @@ class Remote(Protocol):
     def push(self, store: GitStore, ref: str, new: str, expected_old: str) -> None:
         """Moves a ref from `expected_old` ("": it must not exist) to `new`; nothing to do if it is there.
 
+        "" for `new` removes it.
+
         Raises FailedPrecondition `REF_MOVED`, `PUSH_REFUSED`, `TARGET_CHECKED_OUT`.
         """
 

@@ -68,7 +68,8 @@ _PHASE: Mapping[str, frozenset[str]] = {
     _P.WAITING_APPROVAL: frozenset({_P.AUDITING, _P.FAILED, _P.CANCELLED}),
     # Cancelled only before its commit is on the branch.
     _P.LANDING: frozenset({_P.LANDED, _P.CANCELLED}),
-    _P.LANDED: frozenset(),
+    # Only while the run goes on: the branch that it is to move has moved, and the train goes again on it.
+    _P.LANDED: frozenset({_P.GATING}),
     _P.FAILED: frozenset(),
     _P.SKIPPED: frozenset(),
     _P.CANCELLED: frozenset(),
@@ -81,7 +82,7 @@ _ATTEMPT: Mapping[str, frozenset[str]] = {
     _A.WAITING_APPROVAL: frozenset({_A.JUDGING, _A.REFUSED, _A.CANCELLED}),
     _A.ACCEPTED: frozenset({_A.LANDED, _A.CANCELLED}),
     _A.REFUSED: frozenset(),
-    _A.LANDED: frozenset(),
+    _A.LANDED: frozenset({_A.JUDGING}),
     _A.CANCELLED: frozenset(),
 }
 
@@ -93,7 +94,7 @@ _TABLES: Mapping[type, Mapping[str, frozenset[str]]] = {
 }
 
 ENDED_RUNS = frozenset(state for state, following in _RUN.items() if not following)
-ENDED_PHASES = frozenset(state for state, following in _PHASE.items() if not following)
+ENDED_PHASES = frozenset({_P.LANDED, _P.FAILED, _P.SKIPPED, _P.CANCELLED})
 
 
 def check_transition(old: State, new: State) -> State:

@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autopack.errors import FailedPrecondition
@@ -19,6 +19,7 @@ from orchestrator_svc.domain.states import (
 
 @given(st.sampled_from(sorted(ENDED_PHASES)), st.sampled_from(PhaseState))
 def test_nothing_follows_an_ended_phase(old: PhaseState, new: PhaseState) -> None:
+    assume((old, new) != (PhaseState.LANDED, PhaseState.GATING))  # the branch to move has moved
     with pytest.raises(FailedPrecondition, match="TRANSITION_FORBIDDEN"):
         check_transition(old, new)
 
