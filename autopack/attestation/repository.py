@@ -1,20 +1,20 @@
 """A clone that nobody trusts: opened without its configuration, and what a revision in it stands for."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pygit2
 
-from autopack.attestation.storage import RUN_FILE, read_file
+from autopack.attestation.storage import RUN_FILE, RUN_REFS, read_file
 from autopack.attestation.trailers import read_trailers
 from autopack.attestation.verification import Verifier, run_statement
-from autopack.errors import InvalidInput, NotFound, Reason
+from autopack.errors import AutopackError, InvalidInput, NotFound, Reason
 from autopack.gitstore.libgit2 import common_directory, open_repository
+from autopack.gitstore.pipes import refuse_pipes
+from autopack.gitstore.revisions import refuse_ambiguous, refuse_several
 from autopack.gitstore.store import GitStore
+from autopack.policy.run_ids import is_run_id
 from autopack.signing.document import field as member
-
-RUN_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,11 @@ class Asked:
 def open_clone(directory: Path) -> Clone:
     """The repository that a directory is, or is in.
 
-    Raises InvalidInput: `NOT_A_REPOSITORY`, `REPOSITORY_UNSUPPORTED`, `ALTERNATES_REFUSED`.
+    Raises InvalidInput: `NOT_A_REPOSITORY`, `REPOSITORY_UNSUPPORTED`, `ALTERNATES_REFUSED`,
+    `PIPE_IN_REPOSITORY`.
     """
     path = str(directory.absolute())
+    refuse_pipes(directory.absolute())
     try:
         found = pygit2.discover_repository(path) if directory.is_dir() else None
         if found is None:
@@ -62,25 +64,39 @@ def resolve(clone: Clone, verifier: Verifier, target: str) -> Asked:
     """What `A..B`, a run's id or a revision stands for.
 
     A run is everything from its base to the head that was signed; a revision everything from the base
-    of the run that landed it. Raises NotFound `REVISION_NOT_FOUND`, and what verification raises.
+    of the run that landed it. Raises NotFound `REVISION_NOT_FOUND`, InvalidInput `REVISION_AMBIGUOUS`, and
+    what verification raises.
     """
     first, dots, last = target.partition("..")
     if dots:
         return Asked(_commit(clone, first or "HEAD"), _commit(clone, last or "HEAD"))
-    if RUN_ID.fullmatch(target) and read_file(clone.store, target, RUN_FILE) is not None:
-        predicate, head = run_statement(clone.store, verifier.trust, target)
-        return Asked(member(member(predicate, "run", dict, RUN_FILE), "base", str, RUN_FILE), head, target)
+    run_id = target.removeprefix(RUN_REFS)
+    if is_run_id(run_id) and read_file(clone.store, run_id, RUN_FILE) is not None:
+        predicate, head = run_statement(clone.store, verifier.trust, run_id)
+        if run_id == target:
+            _refuse_other(clone, run_id, head)
+        return Asked(member(member(predicate, "run", dict, RUN_FILE), "base", str, RUN_FILE), head, run_id)
     commit = _commit(clone, target or "HEAD")
     parents = clone.store.parents(commit)
     if read_trailers(clone.store.message(commit)) is None or not parents:
         return Asked(parents[0] if parents else "", commit)
     try:
         return Asked(verifier.accepted(commit).run_base, commit)
-    except InvalidInput:
+    except AutopackError:
         return Asked(parents[0], commit)  # the line of this commit says what does not hold
 
 
+def _refuse_other(clone: Clone, run_id: str, head: str) -> None:
+    """Refuses a run that is called like something else: `verify main` must not mean a run of that name."""
+    try:
+        other = _commit(clone, run_id)
+    except NotFound:
+        return
+    refuse_several(run_id, [(RUN_REFS + run_id, head), (f"a revision, refs/heads/{run_id} perhaps", other)])
+
+
 def _commit(clone: Clone, revision: str) -> str:
+    refuse_ambiguous(clone.repository, revision)
     try:
         return str(clone.repository.revparse_single(revision).peel(pygit2.Commit).id)
     except (KeyError, ValueError, pygit2.GitError):

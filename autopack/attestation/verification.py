@@ -20,6 +20,7 @@ from autopack.gitstore.effects import missing_effects
 from autopack.gitstore.store import GitStore
 from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
+from autopack.policy.run_ids import is_run_id
 from autopack.signing.approvals import proven_by
 from autopack.signing.document import Document, canonical, refusal
 from autopack.signing.document import field as member
@@ -108,7 +109,7 @@ class Verifier:
             raise fails("COMMIT_TOO_LARGE", f"more than {COMMIT_BYTES} bytes")
         read = self.store.read_commit(commit)
         said = read_trailers(read.message)
-        if said is None:
+        if said is None or not is_run_id(said.run_id):
             raise fails("NOT_ATTESTED", "its message names no run, phase, attempt and verdict")
         name = change_file(commit)
         data = read_file(self.store, said.run_id, name)

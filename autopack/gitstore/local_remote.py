@@ -12,7 +12,9 @@ from autopack.gitstore import refs, work_tree
 from autopack.gitstore.disk import reporting_full_disk
 from autopack.gitstore.libgit2 import common_directory, open_repository
 from autopack.gitstore.packs import add_commits, copy_commits
+from autopack.gitstore.pipes import refuse_pipes
 from autopack.gitstore.records import Revision, WorkTreeFile
+from autopack.gitstore.revisions import refuse_ambiguous
 from autopack.gitstore.squashed import has_tree
 from autopack.gitstore.store import GitStore
 
@@ -25,8 +27,10 @@ class LocalRemote:
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises InvalidInput `NOT_A_REPOSITORY`, `OBJECT_FORMAT_UNSUPPORTED`, `REPOSITORY_UNSUPPORTED`."""
+        """Raises InvalidInput `NOT_A_REPOSITORY`, `OBJECT_FORMAT_UNSUPPORTED`, `REPOSITORY_UNSUPPORTED`,
+        `PIPE_IN_REPOSITORY`."""
         self._path = path
+        refuse_pipes(path.absolute())
         found = pygit2.discover_repository(str(path)) if path.is_dir() else None
         if found is None:
             raise InvalidInput(
@@ -62,6 +66,7 @@ class LocalRemote:
             )
         if not revision or not revision.isprintable() or len(revision) > 1000:
             return None
+        refuse_ambiguous(repository, revision)
         try:
             found, reference = repository.revparse_ext(revision)
         except pygit2.AmbiguousError:

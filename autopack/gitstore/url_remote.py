@@ -12,6 +12,7 @@ from autopack.gitstore.command import GitFailed, run_git
 from autopack.gitstore.libgit2 import open_repository
 from autopack.gitstore.records import Revision, WorkTreeFile
 from autopack.gitstore.refs import Update
+from autopack.gitstore.revisions import refuse_several
 from autopack.gitstore.squashed import has_tree
 from autopack.gitstore.store import GitStore
 
@@ -55,12 +56,18 @@ class UrlRemote:
             raise InvalidInput(Reason("REPOSITORY_EMPTY", f"{self.url} has no branch", "push one first"))
         if revision == "HEAD" and "HEAD" in refs:
             return Revision(refs["HEAD"], head)
-        for prefix in ("", "refs/", "refs/tags/", "refs/heads/"):
-            name = prefix + revision
-            if name.startswith("refs/") and name in refs:
-                branch = name if name.startswith("refs/heads/") else ""
-                return Revision(refs.get(name + "^{}", refs[name]), branch)
-        return Revision(revision) if re.fullmatch(r"[0-9a-f]{40}", revision) else None
+        names = [prefix + revision for prefix in ("", "refs/", "refs/tags/", "refs/heads/")]
+        found = {
+            name: refs.get(name + "^{}", refs[name])
+            for name in names
+            if name.startswith("refs/") and name in refs
+        }
+        if re.fullmatch(r"[0-9a-f]{40}", revision):
+            found["an id"] = revision
+        refuse_several(revision, found.items())
+        for name, commit in found.items():
+            return Revision(commit, name if name.startswith("refs/heads/") else "")
+        return None
 
     def _list(self) -> tuple[dict[str, str], str]:
         """Every ref's id, and the branch that is the default."""

@@ -8,6 +8,7 @@ from pygit2.enums import CheckoutStrategy, FileStatus, RepositoryState
 
 from autopack.errors import FailedPrecondition, Reason
 from autopack.gitstore.libgit2 import common_directory, open_repository
+from autopack.gitstore.pipes import refuse_pipes_in_work_tree
 from autopack.gitstore.records import WorkTreeFile
 
 _CHANGED_IGNORED = (FileStatus.CURRENT, FileStatus.IGNORED)
@@ -53,8 +54,10 @@ def root(repository: pygit2.Repository) -> Path | None:
 
 def changed_paths(repository: pygit2.Repository) -> list[str]:
     """Files that are not as committed, untracked ones included, sorted."""
-    if root(repository) is None:
+    directory = root(repository)
+    if directory is None:
         return []
+    refuse_pipes_in_work_tree(directory)
     return sorted(path for path, status in repository.status().items() if status not in _CHANGED_IGNORED)
 
 

@@ -1,6 +1,7 @@
 """JSON that somebody else wrote: bounded, without duplicate keys; and JSON of ours in one form."""
 
 import json
+import math
 import re
 from typing import Any
 
@@ -30,7 +31,10 @@ def parse(data: bytes, source: str) -> Document:
         raise refusal("DOCUMENT_TOO_DEEP", source, f"nested deeper than {LIMIT_DEPTH}")
     try:
         document = json.loads(
-            data.decode(), object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant
+            data.decode(),
+            object_pairs_hook=_without_duplicates,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
     except _DuplicateKey as error:
         raise refusal("DUPLICATE_KEY", source, f"the key {error.args[0][:100]!r} stands twice") from None
@@ -68,6 +72,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> Document:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:20]} is no number here")
+    return number
 
 
 def _depth(data: bytes) -> int:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -77,16 +78,34 @@ def test_objects_elsewhere_are_refused(made: Attested, tmp_path: Path) -> None:
     assert (done.returncode, "ALTERNATES_REFUSED" in done.stderr) == (2, True)
 
 
-def test_a_pipe_in_the_place_of_a_file_cannot_hang_it(
-    made: Attested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pipe_in_the_place_of_a_file_cannot_hang_it(made: Attested, tmp_path: Path) -> None:
     place = clone(made, tmp_path / "clone")
     (place / ".git" / "packed-refs").unlink(missing_ok=True)
     os.mkfifo(place / ".git" / "packed-refs")
-    monkeypatch.setattr(command, "STARTING_SECONDS", 1.0)
+    done = run(made, place)
+    assert (done.returncode, "PIPE_IN_REPOSITORY" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("limit", ["STARTING_SECONDS", "COMMIT_SECONDS", "SLACK_SECONDS"])
+def test_what_takes_too_long_is_ended(made: Attested, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    """Nothing for long, at once or after a line, and line after line without an end."""
+
+    def slowly(*_: object) -> Iterator[dict[str, object]]:
+        line: dict[str, object] = {"commit": "0" * 40, "subject": "", "holds": True}
+        if limit != "STARTING_SECONDS":
+            yield line
+        if limit == "SLACK_SECONDS":
+            while True:
+                time.sleep(0.01)
+                yield line
+        time.sleep(600)
+
+    monkeypatch.setattr(command, "claims", slowly)
+    monkeypatch.setattr(command, limit, 0.2)
+    monkeypatch.setattr(command, "USUAL_SECONDS", 0.001)
     started = time.monotonic()
     with pytest.raises(InvalidInput) as refused:
-        command.verify("r1", place, [made.path.parent / "gate.pub"], False)
+        command.verify("r1", made.path, [made.path.parent / "gate.pub"], False)
     assert refused.value.reasons[0].code == "REPOSITORY_UNREADABLE"
     assert time.monotonic() - started < 60
 
