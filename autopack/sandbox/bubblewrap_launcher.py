@@ -25,10 +25,6 @@ from autopack.sandbox.workspace import MEGABYTE, Launch, memory_file, shell_line
 ROOT = "/workspace"
 REPORTS = "/run/autopack/reports"
 SHELL = "/run/autopack/sh"
-# Moves itself into the control groups named by its first arguments, then becomes the rest of them.
-_JOIN_CGROUPS = (
-    'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +61,9 @@ class BubblewrapLauncher:
     async def prepare(self, command: Command, limits: Limits, cgroup: Cgroup | None, reports: Path) -> Launch:
         """Everything but the start."""
         read_only = await self._stage(command)
-        processes = BubblewrapProcesses()
-        descriptors = [processes.writer]
-        options = ["--json-status-fd", str(processes.writer)]
+        processes = BubblewrapProcesses(cgroup)
+        descriptors = [processes.writer, processes.blocked]
+        options = ["--json-status-fd", str(processes.writer), "--block-fd", str(processes.blocked)]
         # With the host's network come the host's abstract local sockets: then none of that family.
         for program in programs("internet" if command.network else "any", among_others=False):
             descriptors.append(memory_file(program))
@@ -95,7 +91,7 @@ class BubblewrapLauncher:
             shell_line(command.line),
         ]
         return Launch(
-            join_cgroups(cgroup, self._spawner.as_identity(argv)),
+            self._spawner.as_identity(argv),
             descriptors,
             processes,
             processes.exit_code,
@@ -155,11 +151,3 @@ def _isolation(network: bool) -> Iterable[str]:
         yield "--share-net"
     yield from ("--disable-userns", "--hostname", HOST, "--cap-drop", "ALL")
     yield from ("--die-with-parent", "--new-session", "--clearenv")
-
-
-def join_cgroups(cgroup: Cgroup | None, argv: Sequence[str]) -> Sequence[str]:
-    """`argv` so that it runs in the control groups from its first instruction."""
-    if cgroup is None:
-        return argv
-    files = [str(path) for path in cgroup.join_files]
-    return ["/bin/sh", "-c", _JOIN_CGROUPS, "sh", str(len(files)), *files, *argv]

@@ -147,6 +147,11 @@ class Cgroup:
         """A process that writes "0" into each of these is in the groups, with all its children to come."""
         return tuple(directory / "cgroup.procs" for directory in self.directories)
 
+    def take(self, process: int) -> None:
+        """Has a process in the groups, and all its children to come. Raises OSError."""
+        for path in self.join_files:
+            path.write_text(str(process))
+
     def memory_exceeded(self) -> bool:
         """Whether the kernel has killed for want of memory within the limit."""
         name = "memory.events" if self._version == 2 else "memory.oom_control"

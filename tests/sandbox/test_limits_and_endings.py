@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from autopack.errors import Unavailable
 from autopack.sandbox import Capabilities, Command, Limits, Result, Sandbox, Workspace
+from autopack.sandbox.cgroups import Cgroup, find_site
 
 Run = Callable[..., Awaitable[Result]]
 
@@ -271,3 +273,29 @@ async def test_many_at_once_do_not_disturb_each_other(sandbox: Sandbox, base: Pa
 
     results = await asyncio.gather(*(one(number) for number in range(24)))
     assert [result.output for result in results] == [b"%d\n" % number for number in range(24)]
+
+
+async def test_what_cannot_join_its_control_groups_does_not_run(
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run("true")
+    if sandbox.tier != "namespaces" or not joining_refused(monkeypatch):
+        pytest.skip("nothing is joined from outside here")
+
+    with pytest.raises(Unavailable, match="SANDBOX_FAILED"):
+        await run("echo ran >&2")
+
+    assert not processes_with("echo ran >&2")
+    assert not cgroups_left()
+    monkeypatch.undo()
+    assert (await run("true")).exit_code == 0
+
+
+def joining_refused(monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Has joining refused from now on; False where there is nothing to join."""
+
+    def refused(self: Cgroup, process: int) -> None:
+        raise PermissionError(13, "refused")
+
+    monkeypatch.setattr(Cgroup, "take", refused)
+    return bool(find_site().parents)
