@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
-from autopack.errors import FailedPrecondition, InvalidInput, Reason
+from autopack.errors import FailedPrecondition, Reason
 from autopack.gitstore.checkouts import Checkouts
 from autopack.gitstore.write_path import Edit
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
-from builder_svc.builders.ignored import without_ignored
+from builder_svc.builders.ignored import base_file, without_ignored
 from builder_svc.builders.readable_file import readable_file
 from builder_svc.domain.builder import Task, Work
 from builder_svc.domain.building import timed_out
@@ -56,7 +56,7 @@ class CommandBuilder:
             work.record.exchange.append(_exchange(self._line, result))
             _require_success(result, task)
             changes = await workspace.changes()
-        return await asyncio.to_thread(without_ignored, changes, lambda path: _read(work, path))
+        return await asyncio.to_thread(without_ignored, changes, lambda path: base_file(work, path))
 
 
 @asynccontextmanager
@@ -107,11 +107,3 @@ def _require_success(result: Result, task: Task) -> None:
     how = f"exit status {result.exit_code}" if result.signal is None else f"signal {result.signal}"
     fix = "mend the command; it runs without network by `sh -ec` in a fresh checkout of the base"
     raise FailedPrecondition(Reason("COMMAND_FAILED", f"the command ended with {how}{ending}", fix))
-
-
-def _read(work: Work, path: str) -> bytes | None:
-    """What the base has at a path; a link or submodule counts as there."""
-    try:
-        return work.store.read(work.task.base, path)
-    except InvalidInput:
-        return b""

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 
 from pathspec import GitIgnoreSpec
 
+from autopack.errors import InvalidInput
 from autopack.gitstore.write_path import Edit
+from builder_svc.domain.builder import Work
 
 MAXIMUM_IGNORE_BYTES = 1_000_000
 
@@ -63,3 +65,11 @@ def _lenient(lines: Sequence[str]) -> GitIgnoreSpec:
             continue
         meant.append(line)
     return GitIgnoreSpec.from_lines(meant)
+
+
+def base_file(work: Work, path: str) -> bytes | None:
+    """What the base has at a path; a link or submodule counts as there."""
+    try:
+        return work.store.read(work.task.base, path)
+    except InvalidInput:
+        return b""
