@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import fcntl
+import logging
 import os
 import socket
 import sys
@@ -17,7 +18,7 @@ LOCK_SECONDS = 40.0
 """For an earlier host to drain; longer than it may take."""
 RETRY_SECONDS = 0.02
 EXIT_SECONDS = 5.0
-"""For threads to end after everything has been closed."""
+"""For threads to end after a failure, when everything has been closed."""
 
 
 def main(start: frozenset[str] = frozenset(SERVICES), resident: bool = False) -> int:
@@ -86,8 +87,14 @@ async def _host(
         await hosting.close()
         await asyncio.to_thread(telemetry.close)
         places.remove_sockets(sockets)
-        # A thread that somebody left waiting must not keep the process: say where it waits, and end.
+        # What fails here is told by the interpreter's own end, which a waiting thread must not keep.
         faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
+    # All is closed and flushed: neither threads that wait for something nor an interpreter that takes
+    # its time on a busy machine keep the last client and the lock any longer.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

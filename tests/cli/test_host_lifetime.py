@@ -156,3 +156,12 @@ def test_the_current_directory_is_no_place_to_import_from(autopack: Any, reposit
     assert autopack("runs", "--json").code in (0, 4)
     log = (autopack.home / "host.log").read_text()
     assert "imported from the repository" not in log
+
+
+def test_a_thread_that_waits_for_ever_does_not_keep_the_host(autopack: Any, wait_until: Any) -> None:
+    waiting = "import threading; threading.Thread(target=threading.Event().wait).start()"
+    host = f"{waiting}; from autopack.host.__main__ import main; main(frozenset({{'orchestrator'}}), True)"
+    process = subprocess.Popen([sys.executable, "-P", "-c", host], env=autopack.environ)
+    wait_until(lambda: any("orchestrator.sock" in name for name in autopack.sockets()), 60)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0

@@ -30,7 +30,7 @@ NOT_IN_A_RUN = {
     "orchestrator_svc.control:Control.cancel": "a person gives up",
     "orchestrator_svc.control:Control.drive": "only what was halted gets its reasons taken away",
     "memory_svc.storage.documents:SqlDocuments.clear": "only `index --rebuild`",
-    "gate_svc.storage.check_results:CheckResults.get": "only evidence that is days old is touched",
+    "gate_svc.storage.check_results:CheckResults._bytes": "only evidence that is days old is touched",
     "builder_svc.storage.spending:SpendingStore.keep": "only a build that lasts, or asks a model",
     "orchestrator_svc.moved_target:fast_forward": "only where the base has moved",
     "autopack.database.operations:Operations._store_failure": "only work that failed unexpectedly",
