@@ -18,6 +18,7 @@ from auditor_svc.storage.audits import AuditStore
 from autopack.api.auditor.v1 import auditor_service_pb2, auditor_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
+from autopack.database.retention import Retention
 from autopack.errors import Unavailable
 from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
@@ -32,7 +33,6 @@ async def start(config: Config) -> RunningService:
     """Starts the auditor: database, analyzers, server."""
     database = await asyncio.to_thread(Database.open, config.url, MIGRATIONS)
     store = AuditStore(database, time.time)
-    await store.prune()
     operations = Operations(database, time.time, "audit")
     copies = Copies(config.directory / "git", config.tls, config.git_directory)
     in_worker = WorkerScanner(WorkerPool(config.workers))
@@ -66,6 +66,7 @@ async def start(config: Config) -> RunningService:
         {"database": database.ping, "analyzers": analyzers},
     )
     await server.start()
+    retention = Retention(config.retention_days, time.time, [operations.prune, store.prune])
 
     async def stop_warming() -> None:
         warming.cancel()
@@ -74,6 +75,7 @@ async def start(config: Config) -> RunningService:
     async def close() -> None:
         await close_all(
             server.stop,
+            retention.close,
             operations.close,
             stop_warming,
             *(scanner.close for scanner in scanners),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autopack.database.retention import DAYS, retention_days
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import whole_number
@@ -27,6 +28,8 @@ class Config:
     """Whether the first worker starts with the service, or when it is first needed."""
     git_directory: Path | None = None
     """The repositories of their owner, where it is on this machine: nothing is copied then."""
+    retention_days: int = DAYS
+    """After which what is not used any more is forgotten."""
     spans: Path | None = None
     """Local span store."""
     tls: TlsSettings | None = None
@@ -56,6 +59,7 @@ class Config:
             workers=whole_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
             concurrent_audits=whole_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
             git_directory=Path(git_directory) if git_directory else None,
+            retention_days=retention_days(environ),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -10,6 +10,7 @@ from autopack.api.auditor.v1.auditor_service_pb2_grpc import AuditorServiceStub
 from autopack.api.gate.v1 import gate_service_pb2, gate_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
+from autopack.database.retention import Retention
 from autopack.gitstore.checkouts import Checkouts
 from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
@@ -23,6 +24,7 @@ from gate_svc.environments import Environments
 from gate_svc.judges import Judges
 from gate_svc.judging import Judging
 from gate_svc.machine import machine_digest
+from gate_svc.probes import Probes
 from gate_svc.sandboxes import Sandboxes
 from gate_svc.service import GateServiceServicer
 from gate_svc.signing.process import Signer, leave_key_behind
@@ -38,7 +40,6 @@ async def start(config: Config) -> RunningService:
     directory = config.directory
     database = await asyncio.to_thread(Database.open, config.url, MIGRATIONS)
     results = CheckResults(database, time.time)
-    await results.prune()
     environments = Environments(directory / "environments")
     await asyncio.to_thread(environments.prune, time.time())
     checkouts = await asyncio.to_thread(Checkouts, directory / "checkouts", config.checkouts_bytes)
@@ -46,6 +47,7 @@ async def start(config: Config) -> RunningService:
     copies = Copies(directory / "git", config.tls, config.git_directory)
     sandboxes = Sandboxes(config.sandbox_tier)
     checks = Checks(results, FairSlots(config.concurrent_checks))
+    signer = Signer(config.key_source)
     operations = Operations(database, time.time, "gate")
     judging = Judging(
         copies=copies,
@@ -55,9 +57,9 @@ async def start(config: Config) -> RunningService:
         trees=Trees(checkouts),
         judges=Judges(secrets.token_bytes(32)),
         checks=checks,
+        probes=Probes(checks, results, signer.secret),
         machine=await asyncio.to_thread(machine_digest),
     )
-    signer = Signer(config.key_source)
     servicer = GateServiceServicer(operations, judging, sandboxes, signer, time.time)
     server = create_server(
         ServerSettings(
@@ -77,6 +79,7 @@ async def start(config: Config) -> RunningService:
         {"database": database.ping},
     )
     await server.start()
+    retention = Retention(config.retention_days, time.time, [operations.prune, results.prune])
     if config.warm:
         sandboxes.warm()
 
@@ -86,6 +89,7 @@ async def start(config: Config) -> RunningService:
     async def close() -> None:
         await close_all(
             server.stop,
+            retention.close,
             operations.close,
             checks.close,
             sandboxes.close,

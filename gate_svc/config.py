@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autopack.database.retention import DAYS, retention_days
 from autopack.policy.policy import TIERS
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import one_of, seconds, whole_number
@@ -40,6 +41,8 @@ class Config:
     """The signing key's; None: `keys/gate.key` in the directory."""
     git_directory: Path | None = None
     """The repositories of their owner, where it is on this machine: nothing is copied then."""
+    retention_days: int = DAYS
+    """After which what is not used any more is forgotten."""
     spans: Path | None = None
     """Local span store; None: none."""
     tls: TlsSettings | None = None
@@ -77,6 +80,7 @@ class Config:
             sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
             key=KeySource.from_environ(environ, directory),
             git_directory=Path(git_directory) if git_directory else None,
+            retention_days=retention_days(environ),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

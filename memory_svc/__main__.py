@@ -10,6 +10,7 @@ from pathlib import Path
 from autopack.api.memory.v1 import memory_service_pb2, memory_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
+from autopack.database.retention import Retention
 from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
 from autopack.rpc.lifetime import RunningService, close_all
@@ -62,11 +63,13 @@ async def start(config: Config) -> RunningService:
             {"database": database.ping, "index": index.ping},
         )
         await server.start()
+        retention = Retention(config.retention_days, time.time, [tidies.prune, indexings.prune])
         undo.pop_all()
 
     async def close() -> None:
         await close_all(
             server.stop,
+            retention.close,
             tidies.close,
             indexings.close,
             repository.close,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autopack.database.retention import DAYS, retention_days
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import whole_number
@@ -34,6 +35,8 @@ class Config:
     embeddings_api_key: str = ""
     git_directory: Path | None = None
     """The repositories of their owner, where it is on this machine: nothing is copied then."""
+    retention_days: int = DAYS
+    """After which what is not used any more is forgotten."""
     spans: Path | None = None
     """Local span store."""
     tls: TlsSettings | None = None
@@ -71,6 +74,7 @@ class Config:
             embeddings_model=environ.get("AUTOPACK_EMBEDDINGS_MODEL", "text-embedding-3-small"),
             embeddings_api_key=environ.get("AUTOPACK_EMBEDDINGS_API_KEY", ""),
             git_directory=Path(git_directory) if git_directory else None,
+            retention_days=retention_days(environ),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

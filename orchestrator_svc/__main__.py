@@ -13,6 +13,7 @@ from autopack.api.git.v1 import git_service_pb2, git_service_pb2_grpc
 from autopack.api.git.v1.git_service_pb2 import PutPackHeader
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2, orchestrator_service_pb2_grpc
 from autopack.database.database import Database
+from autopack.database.retention import Retention
 from autopack.errors import PermissionDenied, Reason
 from autopack.gitstore.maintenance import Upkeep
 from autopack.gitstore.service import GitServiceServicer
@@ -90,6 +91,7 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
     )
     await server.start()
     drivers.git_address = config.git_address or server.address
+    retention = Retention(config.retention_days, clock, [rows.prune, engine.prune])
     survivors = Survivors(control, clock, min(SCAN_SECONDS, config.lease_seconds / 3))
     if config.drive_at_start:
         survivors.start()
@@ -98,6 +100,7 @@ async def start(config: Config, clock: Callable[[], float] = time.time) -> Runni
         await close_all(
             survivors.stop,
             server.stop,
+            retention.close,
             drivers.stop,
             engine.stop,
             upkeep.close,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from autopack.database.retention import DAYS, retention_days
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import seconds, whole_number
@@ -47,6 +48,8 @@ class Config:
     """How long a driver that is not heard of keeps its run."""
     anchor_command: str = ""
     """Shell line that gets the signed statement of each run's end, for storage outside our reach."""
+    retention_days: int = DAYS
+    """After which what is not used any more is forgotten."""
     spans: Path | None = None
     """Local span store that GetTrace reads."""
     tls: TlsSettings | None = None
@@ -92,6 +95,7 @@ class Config:
             patience_seconds=seconds(environ, "AUTOPACK_PATIENCE_SECONDS", 30.0),
             lease_seconds=seconds(environ, "AUTOPACK_LEASE_SECONDS", 15.0),
             anchor_command=environ.get("AUTOPACK_ANCHOR_COMMAND", ""),
+            retention_days=retention_days(environ),
             spans=Path(spans) if spans else directory / "spans.db",
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

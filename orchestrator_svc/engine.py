@@ -9,11 +9,14 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # it takes longer to import than all else here, and who only reads needs none of it
     from dbos import DBOSConfig
 
+AT_ONCE = 500
+"""Workflows that are forgotten together."""
 log = logging.getLogger(__name__)
 
 
@@ -77,6 +80,20 @@ class Engine:
         if self._start_workflow is not None:
             # A new one each time: one that failed, or that a dead executor left, is never started again.
             await asyncio.to_thread(self._start_workflow, run_id, f"{run_id}:{uuid.uuid4()}")
+
+    async def prune(self, before: float) -> None:
+        """Forgets the workflows that ended before then."""
+        async with self._lock:
+            if self.started:
+                await asyncio.to_thread(self._forget, before)
+
+    @staticmethod
+    def _forget(before: float) -> None:
+        from dbos import DBOS
+
+        until = datetime.fromtimestamp(before, UTC).isoformat()
+        while old := DBOS.list_workflows(completed_before=until, limit=AT_ONCE, load_input=False):
+            DBOS.delete_workflows([workflow.workflow_id for workflow in old])
 
     async def stop(self) -> None:
         """Stops DBOS; the drivers must have been stopped before."""

@@ -12,9 +12,6 @@ from sqlalchemy.engine import Connection
 from autopack.database.database import Database
 from autopack.database.operations import operations_table
 
-KEEP_SECONDS = 30 * 24 * 3600.0
-"""After that an audit is made anew, and its document is gone."""
-
 _metadata = sa.MetaData()
 audits = sa.Table(
     "audits",
@@ -94,14 +91,13 @@ class AuditStore:
         query = sa.select(operations_table.c.state).where(operations_table.c.request_id == request_id)
         return await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
 
-    async def prune(self) -> None:
-        """Forgets what is old."""
-        oldest = self._clock() - KEEP_SECONDS
-        old = sa.select(audits.c.key).where(audits.c.create_time < oldest)
+    async def prune(self, before: float) -> None:
+        """Forgets what was made before then: it is made anew."""
+        old = sa.select(audits.c.key).where(audits.c.create_time < before)
 
         def work(connection: Connection) -> None:
             connection.execute(sa.delete(audit_requests).where(audit_requests.c.key.in_(old)))
-            connection.execute(sa.delete(audits).where(audits.c.create_time < oldest))
+            connection.execute(sa.delete(audits).where(audits.c.create_time < before))
 
         await self._database.transaction(work)
 

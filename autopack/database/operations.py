@@ -143,6 +143,18 @@ class Operations:
             running.task.cancel()
         return await self._ending(running)
 
+    async def prune(self, before: float) -> None:
+        """Forgets what has ended before then, and what a process that is no more left at work."""
+
+        def work(connection: Connection) -> None:
+            table = operations_table.c
+            old = sa.and_(table.method == self._method, table.update_time < before)
+            connection.execute(
+                sa.delete(operations_table).where(old, table.request_id.not_in(list(self._running)))
+            )
+
+        await self._database.transaction(work)
+
     async def close(self) -> None:
         """Stops what runs, awaits its clean-up, and leaves it to the next start."""
         self._closed = True

@@ -13,8 +13,6 @@ from autopack.database.database import Database
 from autopack.errors import Reason
 from gate_svc.domain.evidence import CheckRun, Doubt, DoubtKind, Ended, Evidence, Outcome, Proof
 
-KEEP_SECONDS = 30 * 24 * 3600.0
-"""Since their last use."""
 _TOUCH_SECONDS = 24 * 3600.0
 """A use is written down once in this time."""
 
@@ -43,6 +41,19 @@ class CheckResults:
 
     async def get(self, key: str) -> CheckRun | None:
         """The stored result, or None."""
+        data = await self._bytes(key)
+        return None if data is None else await asyncio.to_thread(_decode, data)
+
+    async def document(self, key: str) -> bytes | None:
+        """What was put under this key by `put_document`, or None."""
+        return await self._bytes(key)
+
+    async def put_document(self, key: str, document: bytes) -> None:
+        """Stores a document in place of an earlier one."""
+        values = {"key": key, "result": document, "use_time": self._clock()}
+        await self._database.transaction(lambda connection: connection.execute(_PUT, values))
+
+    async def _bytes(self, key: str) -> bytes | None:
         row = await self._database.read(
             lambda connection: connection.execute(
                 sa.select(check_results.c.result, check_results.c.use_time).where(check_results.c.key == key)
@@ -57,22 +68,17 @@ class CheckResults:
                     sa.update(check_results).where(check_results.c.key == key).values(use_time=now)
                 )
             )
-        return await asyncio.to_thread(_decode, bytes(row.result))
+        return bytes(row.result)
 
     async def put(self, key: str, run: CheckRun) -> None:
         """Stores a result in place of an earlier one."""
-        data = await asyncio.to_thread(_encode, run)
-        now = self._clock()
+        await self.put_document(key, await asyncio.to_thread(_encode, run))
 
-        values = {"key": key, "result": data, "use_time": now}
-        await self._database.transaction(lambda connection: connection.execute(_PUT, values))
-
-    async def prune(self) -> None:
-        """Forgets what was not used for long."""
-        oldest = self._clock() - KEEP_SECONDS
+    async def prune(self, before: float) -> None:
+        """Forgets what was not used since then."""
         await self._database.transaction(
             lambda connection: connection.execute(
-                sa.delete(check_results).where(check_results.c.use_time < oldest)
+                sa.delete(check_results).where(check_results.c.use_time < before)
             )
         )
 

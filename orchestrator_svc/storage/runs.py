@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from autopack.database.database import Database
 from autopack.errors import NotFound, Reason
 from orchestrator_svc.domain.run import Event, Phase, Run
-from orchestrator_svc.domain.states import AttemptState, PhaseState, RunState
+from orchestrator_svc.domain.states import ENDED_RUNS, AttemptState, PhaseState, RunState
 from orchestrator_svc.storage.rows import (
     Row,
     attempt_from_row,
@@ -17,7 +17,7 @@ from orchestrator_svc.storage.rows import (
     reasons_to_json,
     run_from_row,
 )
-from orchestrator_svc.storage.tables import approvals, attempts, events, phases, runs
+from orchestrator_svc.storage.tables import approvals, attempts, events, handoffs, phases, requests, runs
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -271,6 +271,16 @@ class RunStore:
             return tuple(row.run_id for row in connection.execute(query) if halted_too or not row.reasons)
 
         return await self.database.read(read)
+
+    async def prune(self, before: float) -> None:
+        """Forgets runs that ended before then; their commits, proofs and records are elsewhere."""
+        ended = sa.select(runs.c.run_id).where(runs.c.state.in_(ENDED_RUNS), runs.c.end_time < before)
+
+        def work(connection: sa.Connection) -> None:
+            for table in (phases, attempts, handoffs, events, approvals, requests, runs):
+                connection.execute(sa.delete(table).where(table.c.run_id.in_(ended)))
+
+        await self.database.transaction(work)
 
     async def claim(self, run_id: str, owner: str, now: float, lease_seconds: float) -> int | None:
         """Takes the run for driving.

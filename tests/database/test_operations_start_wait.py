@@ -252,3 +252,27 @@ async def test_a_store_that_breaks_reaches_the_waiters(operations: Operations, d
     work.go.set()
     with pytest.raises(NotFound):
         await operations.wait("a")
+
+
+async def test_what_has_ended_long_ago_is_forgotten_and_what_is_at_work_is_not(database: Database) -> None:
+    now = 1.0
+    operations, other = (Operations(database, lambda: now, method) for method in ("Build", "Other"))
+    done, at_work = Work(), Work()
+    done.go.set()
+    for each in (operations, other):
+        await each.start("old", b"request", done)
+        await each.wait("old")
+    await operations.start("at work", b"request", at_work)
+    now = 5.0
+    await operations.start("new", b"request", done)
+    await operations.wait("new")
+
+    await operations.prune(4.0)
+
+    with pytest.raises(NotFound, match="OPERATION_NOT_FOUND"):
+        await operations.wait("old")
+    assert await operations.wait("new") == b"done"
+    assert await other.wait("old") == b"done"
+    at_work.go.set()
+    assert await operations.wait("at work") == b"done"
+    await operations.close()
