@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pygit2
-from pygit2.enums import ObjectType
+from pygit2.enums import FileMode, ObjectType
 
 from autopack.errors import FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore import refs, trees
@@ -232,6 +232,19 @@ class GitStore:
 
     def write_blob(self, data: bytes) -> str:
         return self.write_object(ObjectType.BLOB, data).hex()
+
+    def merge_blobs(self, base: str, ours: str, theirs: str) -> bytes | None:
+        """What libgit2 makes of two versions of a text in UTF-8; None in a conflict, or of other contents.
+
+        Nothing is written, and no attribute or driver of the repository counts.
+        """
+        old, our, their = (pygit2.IndexEntry("_", _oid(oid), FileMode.BLOB) for oid in (base, ours, theirs))
+        try:
+            with self._lock:
+                merged = self._repository.merge_file_from_index(old, our, their)
+        except (UnicodeDecodeError, pygit2.GitError):
+            return None
+        return merged.contents.encode() if merged.automergeable else None
 
     def diff(self, old: str, new: str, limit: int = MAXIMUM_ENTRIES) -> tuple[FileChange, ...]:
         """Paths that differ, sorted, renames as two. Raises ResourceExhausted `CHANGE_TOO_LARGE`."""
