@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from autopack.database.database import Database
 from autopack.database.operations import operations_table
+from autopack.database.upsert import upsert
 
 _metadata = sa.MetaData()
 audits = sa.Table(
@@ -67,11 +67,7 @@ class AuditStore:
 
         def work(connection: Connection) -> None:
             values = {"audit": stored.audit, "sarif": zlib.compress(stored.sarif), "create_time": now}
-            connection.execute(
-                _insert(connection, audits)
-                .values(key=key, **values)
-                .on_conflict_do_update(index_elements=[audits.c.key], set_=values)
-            )
+            connection.execute(upsert(audits), {"key": key, **values})
             _link(connection, request_id, key)
 
         await self._database.transaction(work)
@@ -103,14 +99,4 @@ class AuditStore:
 
 
 def _link(connection: Connection, request_id: str, key: str) -> None:
-    connection.execute(
-        _insert(connection, audit_requests)
-        .values(request_id=request_id, key=key)
-        .on_conflict_do_update(index_elements=[audit_requests.c.request_id], set_={"key": key})
-    )
-
-
-def _insert(connection: Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+    connection.execute(upsert(audit_requests), {"request_id": request_id, "key": key})

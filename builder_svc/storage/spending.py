@@ -1,12 +1,10 @@
 """Keeps what builds have spent that have not ended yet."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
 from autopack.database.database import Database
+from autopack.database.operations import operations_table
+from autopack.database.upsert import upsert
 from builder_svc.domain.spending import Spent
 from builder_svc.storage.tables import spending
 
@@ -27,16 +25,17 @@ class SpendingStore:
     async def keep(self, request_id: str, spent: Spent) -> None:
         """Stores it durably in place of what was kept before."""
         values = {
+            "request_id": request_id,
             "seconds": spent.seconds,
             "input_tokens": spent.input_tokens,
             "output_tokens": spent.output_tokens,
         }
+        await self._database.transaction(lambda connection: connection.execute(upsert(spending), values))
 
-        def work(connection: Connection) -> None:
-            insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-            statement = insert(spending).values(request_id=request_id, **values)
-            connection.execute(
-                statement.on_conflict_do_update(index_elements=[spending.c.request_id], set_=values)
-            )
-
-        await self._database.transaction(work)
+    async def prune(self, before: float) -> None:
+        """Forgets what belongs to no build that is known, which are pruned before."""
+        del before
+        unknown = spending.c.request_id.not_in(sa.select(operations_table.c.request_id))
+        await self._database.transaction(
+            lambda connection: connection.execute(sa.delete(spending).where(unknown))
+        )

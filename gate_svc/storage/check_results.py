@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from autopack.database.database import Database
+from autopack.database.upsert import upsert
 from autopack.errors import Reason
 from gate_svc.domain.evidence import CheckRun, Doubt, DoubtKind, Ended, Evidence, Outcome, Proof
 
@@ -24,12 +25,6 @@ check_results = sa.Table(
     sa.Column("use_time", sa.Float, nullable=False),
 )
 """Times in Unix seconds."""
-
-# Both databases understand it; SQLAlchemy has it apart for each, and Postgres' dialect is slow to import.
-_PUT = sa.text(
-    "INSERT INTO check_results (key, result, use_time) VALUES (:key, :result, :use_time)"
-    " ON CONFLICT (key) DO UPDATE SET result = excluded.result, use_time = excluded.use_time"
-)
 
 
 class CheckResults:
@@ -51,7 +46,7 @@ class CheckResults:
     async def put_document(self, key: str, document: bytes) -> None:
         """Stores a document in place of an earlier one."""
         values = {"key": key, "result": document, "use_time": self._clock()}
-        await self._database.transaction(lambda connection: connection.execute(_PUT, values))
+        await self._database.transaction(lambda connection: connection.execute(upsert(check_results), values))
 
     async def _bytes(self, key: str) -> bytes | None:
         row = await self._database.read(
