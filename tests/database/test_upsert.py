@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from sqlalchemy.engine import Connection
+
 from autopack.database.database import Database
 from autopack.database.operations import operations_table
 from autopack.database.upsert import upsert
@@ -22,10 +24,12 @@ ROW = {
 
 async def test_the_second_row_of_a_key_replaces_the_first(database_url: str) -> None:
     database = await asyncio.to_thread(Database.open, database_url, MIGRATIONS)
-    for row in (ROW, {**ROW, "method": "Other"}, {**ROW, "state": "DONE", "result": b"\x00done"}):
-        await database.transaction(
-            lambda connection, row=row: connection.execute(upsert(operations_table), row)
-        )
+
+    def work(connection: Connection) -> None:
+        for row in (ROW, {**ROW, "method": "Other"}, {**ROW, "state": "DONE", "result": b"\x00done"}):
+            connection.execute(upsert(operations_table), row)
+
+    await database.transaction(work)
 
     rows = await database.read(lambda connection: connection.execute(operations_table.select()).all())
 
