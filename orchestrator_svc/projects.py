@@ -172,8 +172,11 @@ class Project:
         else:
             text = f"Attest {landing.phase.phase_id}\n"
             proof = add_files(self.store, before, {name: bundle}, [landing.attempt.change], text, at)
+        tip = self.store.resolve(run.branch)
+        # Rows that come from a backup may be behind: what follows from this very commit stays.
+        landed = tip if tip and self.store.is_ancestor(commit, tip) else commit
         moves = [
-            (run.branch, commit, run.head if run.head != run.base else ""),
+            (run.branch, landed, run.head if run.head != run.base else ""),
             (proofs, proof, before or ""),
         ]
         here = [move for move in moves if self.store.resolve(move[0]) != move[1]]

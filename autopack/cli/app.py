@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from autopack.cli.upkeep import upkeep
+
 app = typer.Typer(
     name="autopack",
     help="A governed assembly line for code changes: plan, build, audit, gate, land, remember.",
@@ -381,12 +383,7 @@ def key_command(
     return command.key(action, repo or [], attested, json)
 
 
-@app.command()
-def doctor(json: Json = False) -> int:
-    """Say what this machine can and cannot do, and how to mend it."""
-    from autopack.cli.commands import doctor as command
-
-    return command.doctor(json)
+app.add_typer(upkeep)
 
 
 @app.command()
