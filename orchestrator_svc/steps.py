@@ -15,6 +15,7 @@ from autopack.api.builder.v1 import build_pb2
 from autopack.api.gate.v1 import verdict_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
+from autopack.attestation.storage import change_file, read_file
 from autopack.errors import NotFound, Reason, Unavailable
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.packs import make_pack
@@ -259,12 +260,14 @@ class Steps:
         landing = Landing(run, phase, attempt, commit)
         try:
             bundle = await self.work.attest(landing, raw, parent)
-        except NotFound as error:
-            if phase.state is PhaseState.LANDING:
-                raise Halt(*error.reasons) from error
-            # The gate has lost what it judged with its store: it judges again.
-            await self._note_fault(phase, attempt, Usage(), {"judged": None})
-            return
+        except NotFound:
+            # The gate has lost its store. What it signed is kept if it landed; else it judges again.
+            store, name = self.project.store, change_file(commit)
+            kept = await asyncio.to_thread(read_file, store, run.run_id, name)
+            if kept is None:
+                await self._judge_again(phase, attempt)
+                return
+            bundle = kept
         if phase.state is not PhaseState.LANDING:
             await self._change(
                 PhaseChange(
@@ -403,9 +406,19 @@ class Steps:
             Audited(base, head, f"/{prediction.base_tree[:12]}-{(prediction.tree or '')[:12]}"),
         )
 
-    async def _note_fault(
-        self, phase: Phase, attempt: Attempt, usage: Usage, values: Mapping[str, object] | None = None
-    ) -> None:
+    async def _judge_again(self, phase: Phase, attempt: Attempt) -> None:
+        await self._change(
+            PhaseChange(
+                phase.phase_id,
+                phase.state,
+                (PhaseState.GATING,) if phase.state is PhaseState.LANDING else (),
+                "The gate has lost its verdict, and judges again.",
+                values={"judged": None},
+                attempt=attempt_moves(attempt, AttemptState.JUDGING, faults=attempt.faults + 1),
+            )
+        )
+
+    async def _note_fault(self, phase: Phase, attempt: Attempt, usage: Usage) -> None:
         """The next request gets a new id, since this one's answer is stored as a failure."""
         state = PhaseState.BUILDING if attempt.state is AttemptState.BUILDING else PhaseState.GATING
         await self._change(
@@ -413,7 +426,6 @@ class Steps:
                 phase.phase_id,
                 state,
                 (),
-                values=values or {},
                 attempt=attempt_moves(
                     attempt,
                     attempt.state,

@@ -66,8 +66,8 @@ _PHASE: Mapping[str, frozenset[str]] = {
     # Back to AUDITING: the prediction did not hold, the change waits for another one.
     _P.GATING: frozenset({_P.AUDITING, _P.LANDING, _P.WAITING_APPROVAL, _P.QUEUED, _P.FAILED, _P.CANCELLED}),
     _P.WAITING_APPROVAL: frozenset({_P.AUDITING, _P.FAILED, _P.CANCELLED}),
-    # Cancelled only before its commit is on the branch.
-    _P.LANDING: frozenset({_P.LANDED, _P.CANCELLED}),
+    # Cancelled, or judged again because the gate has lost its store, only before its commit is on the branch.
+    _P.LANDING: frozenset({_P.LANDED, _P.GATING, _P.CANCELLED}),
     # Only while the run goes on: the branch that it is to move has moved, and the train goes again on it.
     _P.LANDED: frozenset({_P.GATING}),
     _P.FAILED: frozenset(),
@@ -80,7 +80,7 @@ _ATTEMPT: Mapping[str, frozenset[str]] = {
     _A.BUILDING: frozenset({_A.JUDGING, _A.REFUSED, _A.CANCELLED}),
     _A.JUDGING: frozenset({_A.ACCEPTED, _A.WAITING_APPROVAL, _A.REFUSED, _A.CANCELLED}),
     _A.WAITING_APPROVAL: frozenset({_A.JUDGING, _A.REFUSED, _A.CANCELLED}),
-    _A.ACCEPTED: frozenset({_A.LANDED, _A.CANCELLED}),
+    _A.ACCEPTED: frozenset({_A.LANDED, _A.JUDGING, _A.CANCELLED}),
     _A.REFUSED: frozenset(),
     _A.LANDED: frozenset({_A.JUDGING}),
     _A.CANCELLED: frozenset(),

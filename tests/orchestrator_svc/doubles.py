@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
+
 from autopack.api.auditor.v1 import audit_pb2, auditor_service_pb2, auditor_service_pb2_grpc
 from autopack.api.builder.v1 import build_pb2, builder_service_pb2, builder_service_pb2_grpc
 from autopack.api.gate.v1 import gate_service_pb2, gate_service_pb2_grpc, verdict_pb2
@@ -54,6 +56,8 @@ class Script:
     audits: list[auditor_service_pb2.StartAuditRequest] = field(default_factory=list)
     records: list[memory_pb2.RunRecord] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    forgotten: set[str] = field(default_factory=set)
+    """Judgements that the gate has lost."""
     asked: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def note(self, kept: list[Any], request: Any) -> None:
@@ -212,6 +216,8 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
 
     async def AttestChange(self, request: Any, context: Any) -> Any:
         """Signs nothing: what the gate signs is tested with the gate."""
+        if request.judgement_id in self.script.forgotten:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "OPERATION_NOT_FOUND")
         return gate_service_pb2.AttestChangeResponse(bundle=request.judgement_id.encode() + b"\n")
 
     async def AttestRun(self, request: Any, context: Any) -> Any:
