@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit
 from auditor_svc.domain.change import ChangedFile, decode
 from auditor_svc.domain.findings import AnalyzerReport, Detection, Severity
 from auditor_svc.domain.fingerprints import evidence, mask_literals
-from auditor_svc.domain.plain import plain
 from autopack.errors import Reason
+from autopack.text import head, neutralise
 
 MAXIMUM_BYTES = 20_000_000
 _MAXIMUM_RESULTS = 20_000
@@ -52,7 +52,7 @@ def read_sarif(name: str, document: bytes | None, files: Sequence[ChangedFile]) 
             f"it is no SARIF 2.1.0 document ({type(error).__name__})",
             "see what the scanner wrote",
         )
-    return AnalyzerReport(f"sarif:{name}", plain(tools, 100), len(files), 0.0, tuple(new), tuple(old))
+    return AnalyzerReport(f"sarif:{name}", _shown(tools, 100), len(files), 0.0, tuple(new), tuple(old))
 
 
 def _detections(
@@ -87,9 +87,9 @@ def _detections(
         yield (
             Detection(
                 analyzer=f"sarif:{name}",
-                rule_id=plain(rule_id, 200),
+                rule_id=_shown(rule_id, 200),
                 severity=_severity(result, rule),
-                message=plain(str(result.get("message", {}).get("text", "")), 500) or "a finding",
+                message=_shown(str(result.get("message", {}).get("text", "")), 500) or "a finding",
                 path=path,
                 line=line,
                 end_line=end_line,
@@ -127,3 +127,7 @@ def _failed(name: str, code: str, message: str, fix: str) -> AnalyzerReport:
     return AnalyzerReport(
         f"sarif:{name}", "", 0, 0.0, failures=(Reason(code, f"{name}: {message}", fix, name),)
     )
+
+
+def _shown(text: str, limit: int) -> str:
+    return head(neutralise(text, one_line=True).strip(), limit)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor_svc.domain.findings import Severity
-from auditor_svc.domain.plain import plain
 from autopack.errors import InvalidInput, Reason
+from autopack.text import head, neutralise
 
 MAXIMUM_FINDINGS = 50
 _MESSAGE_CHARACTERS = 300
@@ -97,7 +97,7 @@ def _remark(item: Any, lines: Mapping[str, int]) -> Remark:
     if path not in lines:
         raise _invalid("REVIEW_OF_OTHER_FILES", "a finding names a file that the change does not touch")
     return Remark(path, min(max(line, 1), max(lines[path], 1)), Severity.named(severity),
-                  plain(message, _MESSAGE_CHARACTERS))  # fmt: skip
+                  head(neutralise(message, one_line=True).strip(), _MESSAGE_CHARACTERS))  # fmt: skip
 
 
 def _malformed(what: str) -> InvalidInput:

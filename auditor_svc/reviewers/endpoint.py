@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from auditor_svc.domain.plain import plain
 from autopack.errors import FailedPrecondition, InvalidInput, Reason, Unavailable
 from autopack.policy.policy import Reviewer
+from autopack.text import head, neutralise
 
 MAXIMUM_RESPONSE_BYTES = 1_000_000
 SECONDS = 120.0
@@ -50,7 +50,7 @@ class Endpoint:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise _unavailable(type(error).__name__) from error
         if status != 200:
-            raise _unavailable(f"HTTP {status}: {plain(text, 300)}")
+            raise _unavailable(f"HTTP {status}: {head(neutralise(text, one_line=True), 300)}")
         try:
             choice = json.loads(text)["choices"][0]
             content = choice["message"]["content"]

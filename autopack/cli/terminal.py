@@ -2,43 +2,26 @@
 
 import re
 import sys
-import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
+from autopack.text import neutralise as text_to_show
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-_KEPT = frozenset("\n\t")
-_HARMFUL = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
-"""Controls, formats (bidi, zero width, tags), surrogates, private use, line and paragraph separators."""
-
 
 # What the logs of GitHub, Azure Pipelines and TeamCity take for commands: at a line's start, or anywhere.
 _CI_COMMAND = re.compile(r"^(?=\s*::)|##(?=\[|vso\[|teamcity\[)", re.MULTILINE)
 
 
 def neutralise(text: str, one_line: bool = False) -> str:
-    """`text` with every character that could steer a terminal or a CI system, or hide, shown as an escape.
-
-    Line feeds and tabs are kept, unless it is to be one line.
-    """
-    kept = frozenset() if one_line else _KEPT
-    if not text.isprintable():
-        text = "".join(_shown(c) if c not in kept and _harmful(c) else c for c in text)
+    """`text` as `autopack.text` makes it fit to show, without what a CI system would take for a command."""
+    text = text_to_show(text, one_line)
     return _CI_COMMAND.sub(_broken, text) if "::" in text or "##" in text else text
 
 
 def _broken(command: re.Match[str]) -> str:
     return "\\x23#" if command.group() else "\\"
-
-
-def _harmful(character: str) -> bool:
-    return unicodedata.category(character) in _HARMFUL
-
-
-def _shown(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 @cache

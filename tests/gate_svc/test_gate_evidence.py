@@ -150,7 +150,7 @@ def test_a_failed_class_set_up_is_the_outcome_of_its_tests() -> None:
 
 def test_names_of_tests_carry_no_terminal_escape_and_no_line_end() -> None:
     evidence = read_records(session({"a::x[\x1b[2J\n::error::]": "passed"}))
-    assert list(evidence.tests) == ["a::x[\\x1b[2J\\x0a::error::]"]
+    assert list(evidence.tests) == ["a::x[\\x1b[2J\\n::error::]"]
 
 
 def test_a_name_without_end_is_cut_and_stays_distinct() -> None:

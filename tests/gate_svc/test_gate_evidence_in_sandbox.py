@@ -111,7 +111,7 @@ class Test(unittest.TestCase):
 """
     base = {"autopack.yaml": policy("python -m unittest -q", "unittest"), "test_a.py": source, "a": b"1"}
     verdict = await bench.judge(base, {**base, "a": b"2"})
-    assert verdict.checks[0].old_failures == ["x\\x1b[31m\\x0a::error::"]
+    assert verdict.checks[0].old_failures == ["x\\x1b[31m\\n::error::"]
     assert "\x1b" not in verdict.checks[0].output_tail
 
 
