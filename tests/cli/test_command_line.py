@@ -24,7 +24,7 @@ from autopack.errors import (
 COMMANDS = (
     *("init", "do", "run", "validate", "schema", "runs", "status", "show", "diff", "cancel", "resume"),
     *("approve", "reject", "gate", "audit", "tidy", "index", "recall", "trace"),
-    *("verify", "replay", "key", "doctor", "serve", "contracts"),
+    *("verify", "replay", "key", "serve", "contracts", "backup", "restore", "doctor"),
 )
 
 
