@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from autopack.errors import InvalidInput, Reason
+from autopack.gitstore.write_path import Edit
 from autopack.policy.plan import Check
 from autopack.policy.policy import SandboxRules
 from autopack.sandbox import Command, Limits, Result, Sandbox, Workspace
@@ -22,7 +23,7 @@ from gate_svc.domain.reports.reader import read_evidence
 from gate_svc.domain.text import output_tail
 from gate_svc.environments import PreparedEnvironment
 from gate_svc.judges import blinded_edits
-from gate_svc.reporters import BLIND, DIRECTORIES
+from gate_svc.reporters import BLIND, DIRECTORIES, PROBE
 from gate_svc.shared_work import SharedWork
 from gate_svc.slots import FairSlots
 from gate_svc.storage.check_results import CheckResults
@@ -84,6 +85,29 @@ class Checks:
         Tests that are red or in doubt do not run as they are written: they would stay one or the other.
         """
         return await self._in_slot(owner, check, place, names.REPEAT_SPAN, _run)
+
+    async def aside(
+        self, owner: str, check: Check, how: Invocation, place: Place, more: Sequence[Edit]
+    ) -> bytes | None:
+        """Runs something beside the checks, with more put on top of the tree, and returns what it reported.
+
+        None where it reported nothing. Raises InvalidInput where that is no file; is cancelled as `run`.
+        """
+        reported: list[bytes | None] = []
+
+        async def execute(check: Check, place: Place, known: "asyncio.Future[CheckRun]") -> None:
+            limits = _limits(check, place)
+            async with place.sandbox.open(place.tree.checkout) as workspace:
+                await workspace.apply((*place.tree.edits, *more))
+                read_only = _read_only(workspace, how, place.environment.mounts)
+                result = await workspace.run(
+                    Command(how.line, environment=how.environment, read_only=read_only), limits
+                )
+                reported.append(await workspace.read_report(how.report, REPORT_LIMIT))
+                known.set_result(CheckRun(_ended(result), None, None, result.seconds, ""))
+
+        await self._in_slot(owner, check, place, names.PROBE_SPAN, execute)
+        return reported[0]
 
     async def _in_slot(
         self, owner: str, check: Check, place: Place, span_name: str, execute: "_Execute"
@@ -179,7 +203,7 @@ async def _run(check: Check, place: Place, known: "asyncio.Future[CheckRun]") ->
     """Runs a check in a workspace of its own, and tells the outcome before that is removed."""
     reporters = {kind: f"{directory}:{BLIND}" for kind, directory in DIRECTORIES.items()}
     how = invocation(check, reporters, place.environment.path, place.only)
-    limits = Limits(seconds=check.timeout, memory_mb=place.rules.memory_mb, processes=place.rules.processes)
+    limits = _limits(check, place)
     async with place.sandbox.open(place.tree.checkout) as workspace:
         await workspace.apply((*place.tree.edits, *blinded_edits(place.blinded)))
         read_only = _read_only(workspace, how, place.environment.mounts)
@@ -192,10 +216,14 @@ async def _run(check: Check, place: Place, known: "asyncio.Future[CheckRun]") ->
         known.set_result(CheckRun(ended, evidence, fault, result.seconds, tail))
 
 
+def _limits(check: Check, place: Place) -> Limits:
+    return Limits(seconds=check.timeout, memory_mb=place.rules.memory_mb, processes=place.rules.processes)
+
+
 def _read_only(workspace: Workspace, how: Invocation, mounts: Mapping[str, Path]) -> dict[str, Path]:
     read_only = {f"{workspace.root}/{name}": path for name, path in mounts.items()}
     if how.reporter:
-        read_only |= {str(directory): directory for directory in (DIRECTORIES[how.reporter], BLIND)}
+        read_only |= {str(directory): directory for directory in (DIRECTORIES[how.reporter], BLIND, PROBE)}
     return read_only
 
 

@@ -12,6 +12,8 @@ from autopack.signing.document import canonical
 from gate_svc.domain.attestation import Landing
 from gate_svc.domain.audit import AuditReport, Finding
 from gate_svc.domain.decide import ApprovalGiven
+from gate_svc.domain.evidence import Proof
+from gate_svc.domain.probing.probed import Probed
 from gate_svc.domain.record import Record
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.risk import Risk
@@ -29,6 +31,11 @@ _OUTCOMES = {
     CheckOutcome.TIMED_OUT: verdict_pb2.CHECK_OUTCOME_TIMED_OUT,
     CheckOutcome.NO_EVIDENCE: verdict_pb2.CHECK_OUTCOME_NO_EVIDENCE,
     CheckOutcome.KILLED: verdict_pb2.CHECK_OUTCOME_KILLED,
+}
+_PROOFS = {
+    Proof.BLIND: verdict_pb2.PROOF_BLIND,
+    Proof.COMPARED: verdict_pb2.PROOF_COMPARED,
+    Proof.SELF_REPORTED: verdict_pb2.PROOF_SELF_REPORTED,
 }
 _RECOMMENDATIONS: dict[int, str] = {
     audit_pb2.RECOMMENDATION_APPROVE: "approve",
@@ -198,6 +205,22 @@ def _check_to_proto(check: CheckResult) -> verdict_pb2.CheckResult:
         vanished=check.vanished,
         outcome_digest=check.outcome_digest,
         output_tail=check.output_tail,
+        seen=[verdict_pb2.SeenTest(name=name, proof=_PROOFS[proof]) for name, proof in check.seen.items()],
+        probe=_probe_to_proto(check.probed) if check.probed else None,
+    )
+
+
+def _probe_to_proto(probed: Probed) -> verdict_pb2.Probe:
+    return verdict_pb2.Probe(
+        seed=probed.seed,
+        possible=probed.possible,
+        killed=probed.killed,
+        survived=probed.survived,
+        not_reached=probed.not_reached,
+        not_tried=probed.not_tried,
+        survivors=probed.survivors,
+        changed_lines=probed.changed_lines,
+        reached_lines=probed.reached_lines,
     )
 
 

@@ -24,6 +24,7 @@ from gate_svc.domain.checking import CheckFacts, proven
 from gate_svc.domain.decide import Facts, decide
 from gate_svc.domain.evidence import CheckRun
 from gate_svc.domain.facts import risk_facts
+from gate_svc.domain.probing.probed import Probed
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.risk import assess
 from gate_svc.domain.ruling import Ruling, refuse
@@ -31,6 +32,7 @@ from gate_svc.domain.verdict import Verdict
 from gate_svc.environments import Environments
 from gate_svc.judges import Judges
 from gate_svc.places import Planned, Runs, prepare_places
+from gate_svc.probes import Probes
 from gate_svc.repeats import repeated
 from gate_svc.sandboxes import Sandboxes
 from gate_svc.trees import Trees
@@ -47,6 +49,7 @@ class Judging:
     trees: Trees
     judges: Judges
     checks: Checks
+    probes: Probes
     machine: str
     """Stands for what else the outcome of a check depends on here: the gate's version, the Python."""
 
@@ -76,7 +79,11 @@ class Judging:
                     checks_required=candidate.checks_required and not checked.skipped,
                     checks=checked.checks,
                     audit=audit,
-                    risk=assess(risk_facts(candidate.files, candidate.categories, candidate.policy, found)),
+                    risk=assess(
+                        risk_facts(
+                            candidate.files, candidate.categories, candidate.policy, found, checked.unreached
+                        )
+                    ),
                     approvals=request.approvals,
                     sandbox_tier=checked.sandbox_tier,
                 )
@@ -132,21 +139,36 @@ class Judging:
         with _as_raised():
             async with asyncio.TaskGroup() as group:
                 checks = [
-                    group.create_task(self._check(request.request_id, check, places.runs(check)))
+                    group.create_task(self._check(request.request_id, candidate, check, places.runs(check)))
                     for check in candidate.checks
                 ]
         facts = tuple(check.result() for check in checks)
         return _Checked(facts, (), environment.digest, sandbox.tier)
 
-    async def _check(self, owner: str, check: Check, runs: Runs) -> CheckFacts:
-        """A check on the head and, where it reports by test, on the base; each only if need be."""
+    async def _check(self, owner: str, candidate: Candidate, check: Check, runs: Runs) -> CheckFacts:
+        """A check on the head and, where it reports by test, on the base, and what else the change is asked;
+        each only if need be."""
+        plan = probed = None
+        if runs.probed and runs.base:
+            plan = await self.probes.plan(candidate, check, runs.probed.key, runs.base.key)
+            probed = await self.probes.known(plan)
         planned = (runs.head, runs.base, runs.own, runs.own_base, runs.teeth)
         head, base, own, own_base, teeth = await asyncio.gather(*map(self._recall, planned))
         known = CheckFacts(check, head, base, own, own_base, teeth, runs.changed, runs.bug_fix, cached=True)
-        if proven(known) and all(kept or not run for kept, run in ((own, runs.own), (teeth, runs.teeth))):
+        known = replace(
+            known,
+            probed=probed,
+            survivors=candidate.policy.judge.probe.survivors,
+            refactoring="refactoring" in candidate.categories,
+        )
+        wanted = ((own, runs.own), (teeth, runs.teeth), (probed, plan))
+        if proven(known) and all(kept or not run for kept, run in wanted):
             return replace(known, repeats=await repeated(self.checks, owner, known, runs))
         head, own = (kept if kept is not None and kept.green else None for kept in (head, own))
-        async with Background[CheckRun | None]() as background:
+        probing: asyncio.Task[Probed | None] | None = None
+        async with Background[CheckRun | None]() as background, Background[Probed | None]() as beyond:
+            if probed is None and plan and runs.probed:
+                probing = beyond.start(self.probes.run(plan, owner, check, runs.probed.place))
             before = background.start(self._run(owner, check, runs.base, base, names.BASELINE_SPAN))
             own_before = background.start(
                 self._run(owner, check, runs.own_base, own_base, names.BASELINE_SPAN)
@@ -157,9 +179,11 @@ class Judging:
             new = await beside
             if (seen and seen.usable) or (new and new.usable):
                 base, own_base, teeth = await before, await own_before, await toothless
-        facts = CheckFacts(
-            check, seen, base, new, own_base, teeth, runs.changed, runs.bug_fix, cached=seen is head
-        )
+            facts = replace(
+                known, head=seen, base=base, own=new, own_base=own_base, teeth=teeth, cached=seen is head
+            )
+            if probing and proven(facts):
+                facts = replace(facts, probed=await probing)
         return replace(facts, repeats=await repeated(self.checks, owner, facts, runs))
 
     async def _recall(self, planned: Planned | None) -> CheckRun | None:
@@ -184,6 +208,12 @@ class _Checked:
     sandbox_tier: str = ""
     skipped: bool = False
     """Whether the change is refused already, so that nothing was run."""
+
+    @property
+    def unreached(self) -> int:
+        """Changed lines that the tests of no check come to."""
+        probed = [check.probed for check in self.checks if check.probed]
+        return min((each.changed_lines - each.reached_lines for each in probed), default=0)
 
 
 def _taken(store: GitStore, tree: str, mounts: Iterable[str]) -> tuple[Ruling, ...]:

@@ -43,6 +43,8 @@ class Runs:
     changed: tuple[str, ...] = ()
     """Files of the judge that the head has otherwise than the run's base."""
     bug_fix: bool = False
+    probed: Planned | None = None
+    """The head as it is, for a probe of the change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Places:
             teeth=self._planned(check, base, self.lent) if self.lent else None,
             changed=self.pinned[0].changed,
             bug_fix=BUG_FIX in self.candidate.categories,
+            probed=self._planned(check, head, self.trees[0]),
         )
 
     def _planned(self, check: Check, tree: str, judged: JudgedTree) -> Planned:

@@ -210,6 +210,7 @@ def _phase_record(phase: Phase, planned: plan_pb2.Phase, paths: list[str]) -> me
             )
             for attempt in phase.attempts
         ],
+        decision=planned.decision if planned.HasField("decision") else None,
     )
 
 
@@ -224,6 +225,9 @@ def _check_in_words(check: verdict_pb2.CheckResult) -> str:
             ("failed", check.tests.failed),
             ("errors", check.tests.errors),
             ("skipped", check.tests.skipped),
+            ("judged blind", check.tests.blind),
+            ("compared", check.tests.compared),
+            ("self-reported", check.tests.self_reported),
         )
         if number
     )

@@ -128,6 +128,10 @@ def check_document(check: verdict_pb2.CheckResult) -> Document:
             "failed": check.tests.failed,
             "errors": check.tests.errors,
             "skipped": check.tests.skipped,
+            "blind": check.tests.blind,
+            "compared": check.tests.compared,
+            "self_reported": check.tests.self_reported,
+            "seen": {each.name: word(verdict_pb2.Proof, each.proof, "PROOF_").lower() for each in check.seen},
             "new_failures": list(check.new_failures),
             "old_failures": list(check.old_failures),
             "vanished": list(check.vanished),
@@ -136,6 +140,18 @@ def check_document(check: verdict_pb2.CheckResult) -> Document:
     }
     if check.HasField("exit_code"):
         document["exit_code"] = check.exit_code
+    if check.HasField("probe"):
+        document["mutants"] = {
+            "seed": check.probe.seed,
+            "possible": check.probe.possible,
+            "killed": check.probe.killed,
+            "survived": check.probe.survived,
+            "not_reached": check.probe.not_reached,
+            "not_tried": check.probe.not_tried,
+            "survivors": list(check.probe.survivors),
+        }
+        document["changed_lines"] = check.probe.changed_lines
+        document["reached_lines"] = check.probe.reached_lines
     return document
 
 

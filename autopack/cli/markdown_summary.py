@@ -32,13 +32,15 @@ def _lines(verdict: verdict_pb2.Verdict) -> Iterator[str]:
             yield _row(reason.code, place, reason.message, reason.fix)
         yield ""
     if verdict.checks:
-        yield f"| Check | Outcome | Passed | Failed | Skipped | Seconds |\n{'| --- ' * 6}|"
+        columns = "Check | Outcome | Passed | Blind | Compared | Self-reported | Failed | Skipped | Seconds"
+        yield f"| {columns} |\n{'| --- ' * 9}|"
         for check in verdict.checks:
             tests = check.tests
             how = word(verdict_pb2.CheckOutcome, check.outcome, "CHECK_OUTCOME_")
             seconds = f"{check.seconds:.1f}{' (cached)' if check.cached else ''}"
-            counts = (str(tests.passed), str(tests.failed + tests.errors), str(tests.skipped))
-            yield _row(check.name, how, *counts, seconds)
+            proofs = (tests.blind, tests.compared, tests.self_reported)
+            counts = (tests.passed, *proofs, tests.failed + tests.errors, tests.skipped)
+            yield _row(check.name, how, *map(str, counts), seconds)
         yield ""
     yield f"Risk {verdict.risk.score} of 100 ({escaped(verdict.risk.level)})"
     for factor in verdict.risk.factors:

@@ -76,6 +76,9 @@ def print_check(check: verdict_pb2.CheckResult) -> None:
             (check.tests.failed, "failed"),
             (check.tests.errors, "errors"),
             (check.tests.skipped, "skipped"),
+            (check.tests.blind, "judged blind"),
+            (check.tests.compared, "compared"),
+            (check.tests.self_reported, "self-reported"),
             (len(check.new_failures), "new failures"),
             (len(check.old_failures), "old failures"),
         )
@@ -85,6 +88,19 @@ def print_check(check: verdict_pb2.CheckResult) -> None:
     line.append(name, STYLES.get(name, "red"))
     line.append(f" {check.seconds:.1f} s {', '.join(counts)}{' (cached)' if check.cached else ''}", "dim")
     output().print(line)
+    if check.HasField("probe"):
+        _print_probe(check.probe)
+
+
+def _print_probe(probe: verdict_pb2.Probe) -> None:
+    tried = probe.killed + probe.survived
+    said = f"    of {tried} mutants tests notice {probe.killed}"
+    said += f", {probe.not_reached} more they do not come to" if probe.not_reached else ""
+    if probe.changed_lines:
+        said += f"; they come to {probe.reached_lines} of {counted(probe.changed_lines, 'changed line')}"
+    output().print(Text(said, "dim"))
+    for survivor in probe.survivors:
+        output().print(Text(f"      survives: {neutralise(survivor, True)}", "dim"))
 
 
 def print_audit(audit: audit_pb2.Audit) -> None:

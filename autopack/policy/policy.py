@@ -107,6 +107,19 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """What a change to Python is asked beyond its tests, beside each check that reports by pytest or unittest."""
+
+    __pydantic_config__ = CLOSED
+    seconds: Annotated[Count, Field(le=600)] = 10
+    """For the tests that come to the change, and again for its mutants; 0: nothing is asked."""
+    mutants: Annotated[Count, Field(le=200)] = 20
+    """Of the changed lines, at most."""
+    survivors: Literal["inform", "ask", "refuse"] = "inform"
+    """What a mutant that no test notices does to the change."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judge:
     """What decides, taken from the run's base; changing it is category test_harness."""
 
@@ -122,6 +135,7 @@ class Judge:
         "noxfile.py",
         "Makefile",
     )
+    probe: Probe = Probe()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ def canaries(check: Check, head: Evidence, base: Evidence | None) -> Iterator[Ru
             Reason(
                 "CHECK_CANNOT_FAIL",
                 f"check {check.name}: a test that was made to fail passes, on the base as on the head",
-                "see what makes its tests pass whatever they do; until then a person must look at each change",
+                "see what makes its tests pass whatever they do; until then approve each change",
             )
         )
     elif head.canary is Outcome.PASSED:
@@ -35,19 +35,21 @@ def canaries(check: Check, head: Evidence, base: Evidence | None) -> Iterator[Ru
             Reason(
                 "CANARY_MISSING",
                 f"check {check.name}: after the head's tests none could be made to fail, as on the base",
-                "let the test runner come to its end and do as it is told, or look at the change and approve it",
+                "leave the test runner alone, or look at the change and approve it",
             )
         )
     passing = sorted(
-        where for where, failed in head.twins.items() if not failed and base is not None and base.twins.get(where)
+        where
+        for where, failed in head.twins.items()
+        if not failed and base is not None and base.twins.get(where)
     )
     if passing:
         more = f" and {len(passing) - NAMED} more" if len(passing) > NAMED else ""
         yield refuse(
             Reason(
                 "TWIN_PASSED",
-                f"check {check.name}: {', '.join(passing[:NAMED])}{more} hold on the head with wrong expectations,"
-                " and did not on the base",
+                f"check {check.name}: {', '.join(passing[:NAMED])}{more} hold on the head with wrong"
+                " expectations, and did not on the base",
                 "return what is right, and not what equals everything",
             )
         )

@@ -11,6 +11,8 @@ from gate_svc.domain.canaries import canaries
 from gate_svc.domain.doubts import contradictions, doubts, forged, in_files
 from gate_svc.domain.evidence import CheckRun, Evidence, Outcome, Proof
 from gate_svc.domain.flakes import SECONDS_LIMIT, TESTS_LIMIT, Tally, flakes
+from gate_svc.domain.probing.probed import Probed
+from gate_svc.domain.probing.rulings import probe_rulings
 from gate_svc.domain.ruling import Ruling, ask, note, refuse
 from gate_svc.domain.verdict import CheckOutcome, CheckResult, TestCounts
 
@@ -46,6 +48,11 @@ class CheckFacts:
     cached: bool = False
     repeats: Mapping[str, Tally] = field(default_factory=dict)
     """Of tests in question."""
+    probed: Probed | None = None
+    survivors: str = "inform"
+    """What the policy makes of mutants that no test notices."""
+    refactoring: bool = False
+    """Whether the change says to keep what the product does."""
 
 
 def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tuple[Ruling, ...]]:
@@ -73,6 +80,7 @@ def judge_check(facts: CheckFacts) -> tuple[CheckOutcome, Comparison | None, tup
         *flakes(check, facts.repeats),
         *(doubts(check, facts.own.evidence, None) if facts.own and facts.own.evidence else ()),
         *(_teeth(facts) if facts.bug_fix else ()),
+        *(probe_rulings(check, facts.probed, facts.survivors, facts.refactoring) if facts.probed else ()),
     )
     if comparison.new_failures:
         return CheckOutcome.FAILED, comparison, rulings
@@ -235,7 +243,18 @@ def result(
         cached=facts.cached,
         output_tail=head.output_tail[-_TAIL_BYTES // (4 * of) :] if head else "",
         repeats=facts.repeats,
+        seen=_seen(evidence, _NAMES_BYTES // of),
+        probed=facts.probed,
     )
+
+
+def _seen(evidence: Evidence, limit: int) -> Mapping[str, Proof]:
+    """How each test that passed was seen; those first of which least was."""
+    passed = sorted(name for name, outcome in evidence.tests.items() if outcome is Outcome.PASSED)
+    found = {name: evidence.proofs.get(name, Proof.SELF_REPORTED) for name in passed}
+    least = (Proof.SELF_REPORTED, Proof.COMPARED, Proof.BLIND)
+    names = sorted(passed, key=lambda name: least.index(found[name]))
+    return {name: found[name] for name in _first(tuple(names), limit)}
 
 
 def _together(*runs: CheckRun | None) -> Evidence:

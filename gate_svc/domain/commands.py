@@ -1,8 +1,10 @@
 """The shell line and environment by which a check runs and leaves its evidence behind."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from autopack.policy.plan import Check
 
@@ -64,6 +66,21 @@ def invocation(
             return Invocation(line, {"AUTOPACK_CHECK": check.run}, TAP, "")
         case _:
             return Invocation(before + check.run, {}, "", "")
+
+
+def probing(
+    check: Check, directories: str, path: Sequence[str], settings: Mapping[str, Any], then: Sequence[str]
+) -> Invocation:
+    """How to run a check on an instrumented product, and what is to be done then, whatever has come of it."""
+    line = "\n".join((f'{_path_line(path)}sh -ec "$AUTOPACK_CHECK" >/dev/null 2>&1 || :', *then))
+    environment = {
+        "PYTHONPATH": directories,
+        "AUTOPACK_CHECK": check.run,
+        "AUTOPACK_PROBE": json.dumps(settings),
+    }
+    if check.reports == "pytest":
+        environment["PYTEST_ADDOPTS"] = _PYTEST_OPTIONS
+    return Invocation(line, environment, RECORDS, check.reports)
 
 
 def _path_line(path: Sequence[str]) -> str:

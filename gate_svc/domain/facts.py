@@ -54,7 +54,11 @@ def categories(
 
 
 def risk_facts(
-    files: Sequence[ChangedFile], categories: tuple[str, ...], policy: Policy, findings: tuple[str, ...]
+    files: Sequence[ChangedFile],
+    categories: tuple[str, ...],
+    policy: Policy,
+    findings: tuple[str, ...],
+    unreached_lines: int = 0,
 ) -> RiskFacts:
     """What the risk is computed from."""
     counts = {file.path: count_lines(file) for file in files}
@@ -72,4 +76,5 @@ def risk_facts(
         categories=categories,
         licence_changed=any(PurePosixPath(file.path).name.lower().startswith(_LICENCES) for file in files),
         findings=findings,
+        unreached_lines=unreached_lines,
     )

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from gate_svc.domain.probing.probed import Probed
 from gate_svc.domain.request import GateRequest
 from gate_svc.domain.verdict import CheckResult, Verdict
 
@@ -84,4 +85,20 @@ def _check(check: CheckResult) -> Record:
             }
             for name, each in check.repeats.items()
         ],
+        "blind": check.tests.blind,
+        "compared": check.tests.compared,
+        "selfReported": check.tests.self_reported,
+        **({"mutants": _mutants(check.probed)} if check.probed else {}),
+    }
+
+
+def _mutants(probed: Probed) -> Record:
+    """With the seed by which they were drawn, now that it can be known."""
+    return {
+        "seed": probed.seed,
+        "possible": probed.possible,
+        "killed": probed.killed,
+        "survived": probed.survived,
+        "notReached": probed.not_reached,
+        "notTried": probed.not_tried,
     }

@@ -21,6 +21,7 @@ LICENCE_POINTS = 10
 
 # (more than so many lines, points), largest first.
 _SIZE = ((1000, 25), (500, 20), (200, 10))
+_UNREACHED = ((100, 15), (30, 10), (10, 5))
 _NET_DELETION = ((1000, 60), (200, 40), (100, 20))
 
 _CATEGORY: Mapping[str, int] = {
@@ -70,6 +71,8 @@ class RiskFacts:
     licence_changed: bool = False
     findings: tuple[str, ...] = ()
     """Severities of what the audit found."""
+    unreached_lines: int = 0
+    """Changed lines of functions that no test comes to: by so many the tested part falls."""
 
 
 def assess(facts: RiskFacts) -> Risk:
@@ -95,6 +98,8 @@ def _factors(facts: RiskFacts) -> Iterator[Factor]:
             yield Factor(f"category_{category}", points, f"the change is of category {category}")
     if facts.product_lines > UNTESTED_LINES and not facts.tests_changed:
         yield Factor("missing_tests", UNTESTED_POINTS, f"{facts.product_lines} lines of code and no test")
+    if points := _step(facts.unreached_lines, _UNREACHED):
+        yield Factor("coverage", points, f"{facts.unreached_lines} changed lines that no test comes to")
     if facts.licence_changed:
         yield Factor("licence", LICENCE_POINTS, "a licence file is changed")
     if points := min(FINDINGS_MAXIMUM, sum(_FINDING.get(severity, 40) for severity in facts.findings)):

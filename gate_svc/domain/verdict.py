@@ -8,7 +8,9 @@ from typing import Any
 
 from autopack.errors import Reason
 from autopack.signing.document import canonical
+from gate_svc.domain.evidence import Proof
 from gate_svc.domain.flakes import Tally
+from gate_svc.domain.probing.probed import Probed
 from gate_svc.domain.risk import Risk
 
 
@@ -72,6 +74,10 @@ class CheckResult:
     output_tail: str
     repeats: Mapping[str, Tally] = field(default_factory=dict)
     """Of tests that were run again, to see whether they are flaky."""
+    seen: Mapping[str, Proof] = field(default_factory=dict)
+    """How tests that passed were seen to, by name; at most 200, those first of which least was seen."""
+    probed: Probed | None = None
+    """What the change was asked beyond its tests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,3 +11,6 @@ DIRECTORIES = {kind: Path(__file__).parent / kind for kind in ("pytest", "unitte
 
 BLIND = Path(__file__).parent / "blind"
 """Directory of what both need for tests without expectations."""
+
+PROBE = Path(__file__).parent / "probe"
+"""Directory of what is put beside them where a change is probed beyond its tests."""

@@ -1,6 +1,7 @@
 """The signer from the gate's side: started when the first judgement begins, asked when a change lands."""
 
 import asyncio
+import hashlib
 import os
 import socket
 import subprocess
@@ -20,6 +21,8 @@ _DETACHED = "AUTOPACK_SIGNER"
 """Socket and process of a signer that was started before this process was executed without the key."""
 _START_SECONDS = 30.0
 _SIGN_SECONDS = 40.0
+_SECRET_TYPE = "application/vnd.autopack.secret"
+"""Of a message whose signature is shown to nobody; no statement has this type."""
 _ROOT = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP = (
     "import sys; sys.path.append(sys.argv[1]); from gate_svc.signing.__main__ import main; main(sys.argv[2:])"
@@ -102,20 +105,16 @@ class Signer:
 
     async def sign(self, payloads: Sequence[bytes]) -> list[Envelope]:
         """The in-toto statements, each in an envelope."""
-        messages = [pae(PAYLOAD_TYPE, payload) for payload in payloads]
-        async with self._turn:
-            await self._start()
-            try:
-                async with asyncio.timeout(_SIGN_SECONDS):
-                    signatures = await self._exchange(messages)
-            except BaseException:
-                await self._stop()  # an answer that nobody reads would be taken for the next one's
-                raise
-            key_id = self._key.key_id
+        signatures, key_id = await self._signed([pae(PAYLOAD_TYPE, payload) for payload in payloads])
         return [
             Envelope(PAYLOAD_TYPE, payload, (Signature(key_id, signature),))
             for payload, signature in zip(payloads, signatures, strict=True)
         ]
+
+    async def secret(self) -> bytes:
+        """32 bytes that nobody has who has not the key, to draw by: no signature that is given away tells."""
+        (signature,), _ = await self._signed([pae(_SECRET_TYPE, b"")])
+        return hashlib.sha256(signature).digest()
 
     async def close(self) -> None:
         """Ends the process, which ends by itself where we die."""
@@ -124,6 +123,17 @@ class Signer:
             await asyncio.gather(self._warming, return_exceptions=True)
         async with self._turn:
             await self._stop()
+
+    async def _signed(self, messages: Sequence[bytes]) -> tuple[list[bytes], str]:
+        """Signatures, and the id of their key."""
+        async with self._turn:
+            await self._start()
+            try:
+                async with asyncio.timeout(_SIGN_SECONDS):
+                    return await self._exchange(messages), self._key.key_id
+            except BaseException:
+                await self._stop()  # an answer that nobody reads would be taken for the next one's
+                raise
 
     async def _exchange(self, messages: Sequence[bytes]) -> list[bytes]:
         assert self._writer is not None, "started"

@@ -155,7 +155,9 @@ class _Writer:
         wrong = _wrong(evaluate(expected))
         where = _Assertion(ast.Expr(call), (), "", False)
         number = self._number(where, self._text(expected), "twin", None, line=call.lineno)
-        self._replace(expected, f"{NAME}.twin({number}, (".encode() + self._text(expected) + f"), {wrong!r})".encode())
+        self._replace(
+            expected, f"{NAME}.twin({number}, (".encode() + self._text(expected) + f"), {wrong!r})".encode()
+        )
 
     def _raises(self, statement: ast.With, function: str, required: bool) -> bool:
         found = raises(statement.items[0])

@@ -67,7 +67,7 @@ class Instrumented:
     lines: Mapping[int, int]
     """Changed lines on which a statement begins, by the number that says that it was come to."""
     called: tuple[str, ...]
-    """Changed functions of the module whose calls are kept."""
+    """Changed functions and methods whose calls are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,20 @@ def changed_lines(old: bytes | None, new: bytes) -> frozenset[int]:
         return frozenset(range(1, new.count(b"\n") + 2))
     blocks = SequenceMatcher(None, old.splitlines(), new.splitlines(), autojunk=False).get_opcodes()
     return frozenset(
-        line + 1 for kind, _, _, start, end in blocks if kind != "equal" for line in range(start, max(end, start + 1))
+        line + 1
+        for kind, _, _, start, end in blocks
+        if kind != "equal"
+        for line in range(start, max(end, start + 1))
     )
 
 
 def mutants(source: bytes, path: str, lines: Iterable[int]) -> list[tuple[Mutant, bytes]]:
     """Every mutant of these lines with its source, each by itself."""
     tree = _parsed(source)
+    if tree is None:
+        return []
     found = []
-    for number, place in enumerate(_places(tree, frozenset(lines)) if tree else ()):
+    for number, place in enumerate(_places(tree, frozenset(lines))):
         replaced = _Replacing({id(place.node): place.other}).visit(copy.deepcopy(tree, _keeping(place.node)))
         found.append((_mutant(number, path, place), ast.unparse(replaced).encode()))
     return found
@@ -154,7 +159,7 @@ def _places(tree: ast.Module, lines: frozenset[int]) -> Iterator[_Place]:
         for statement in _body(function):
             for node in _within(statement):
                 line = getattr(node, "lineno", 0)
-                if line in lines:
+                if line in lines and isinstance(node, ast.expr | ast.stmt):
                     yield from (_Place(node, other, line) for other in _others(node))
 
 
@@ -244,7 +249,9 @@ class _Replacing(ast.NodeTransformer):
 class _Switching(ast.NodeTransformer):
     """Puts mutants behind switches, and marks where changed statements begin and what is called."""
 
-    def __init__(self, chosen: Mapping[int, Sequence[tuple[int, _Place]]], lines: frozenset[int], first: int) -> None:
+    def __init__(
+        self, chosen: Mapping[int, Sequence[tuple[int, _Place]]], lines: frozenset[int], first: int
+    ) -> None:
         self._chosen = chosen
         self._changed = lines
         self._first = first
@@ -258,7 +265,11 @@ class _Switching(ast.NodeTransformer):
         others = [(number, copy.deepcopy(place.other)) for number, place in here]
         match node:
             case ast.Module() | ast.ClassDef():
-                node.body = self._block(node.body) if self._depth else [_statement(self.visit(each)) for each in node.body]
+                node.body = (
+                    self._block(node.body)
+                    if self._depth
+                    else [_statement(self.visit(each)) for each in node.body]
+                )
                 return node
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 return self._function(node)
@@ -270,7 +281,9 @@ class _Switching(ast.NodeTransformer):
             if isinstance(value, list):
                 blocks = bool(value) and isinstance(value[0], ast.stmt)
                 setattr(node, name, self._block(value) if blocks else [self._one(each) for each in value])
-            elif isinstance(value, ast.AST) and not (isinstance(node, ast.AnnAssign) and name == "annotation"):
+            elif isinstance(value, ast.AST) and not (
+                isinstance(node, ast.AnnAssign) and name == "annotation"
+            ):
                 setattr(node, name, self.visit(value))
         for number, other in others:
             node = self._switched(number, other, node)
@@ -308,7 +321,8 @@ class _Switching(ast.NodeTransformer):
             line in self._changed for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
         )
         alone = self._depth == 0 and isinstance(node, ast.FunctionDef) and not _generates(node)
-        if alone and changed and node.col_offset == 0 and len(self.called) < CALLED_LIMIT:
+        named = not node.name.startswith("__") or node.name in ("__init__", "__call__")
+        if alone and changed and named and len(self.called) < CALLED_LIMIT:
             self.called.append(node.name)
             node.decorator_list.append(ast.Attribute(ast.Name(SWITCH, ast.Load()), "call", ast.Load()))
         return node

@@ -83,6 +83,11 @@ def read_values(report: bytes) -> Iterator[tuple[str, int, int | None, Any]]:
             yield test if isinstance(test, str) else "", site, token, record["value"]
 
 
+def read_probe(report: bytes) -> Iterator[dict[str, Any]]:
+    """What the probe wrote. Raises EvidenceError."""
+    return (record for record in _records(report) if record.get("event") == "probe")
+
+
 def _records(report: bytes) -> Iterator[dict[str, Any]]:
     lines = report.splitlines()
     if len(lines) > TEST_LIMIT:

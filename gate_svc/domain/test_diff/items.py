@@ -7,13 +7,23 @@ from dataclasses import dataclass, field
 
 from gate_svc.domain.blinding.assertions import parts, raises
 from gate_svc.domain.blinding.hidden import Function, loop_table, parameter_table
+from gate_svc.domain.test_diff.at_import import acts_at_import
 from gate_svc.domain.test_diff.normal_form import Names, normal, said, text
 from gate_svc.domain.test_diff.test_files import is_test_file
 
 ROWS_LIMIT = 2000
 """Rows that a test is written out for; more are taken as they are written."""
 
-_AUTOMATIC = ("setup", "teardown", "setUp", "tearDown", "asyncSetUp", "asyncTearDown", "pytest_")
+_AUTOMATIC = (
+    "setup",
+    "teardown",
+    "setUp",
+    "tearDown",
+    "asyncSetUp",
+    "asyncTearDown",
+    "pytest_",
+    "load_tests",
+)
 _LEAVING = ("skip", "skipTest", "xfail", "fail", "importorskip", "exit", "_exit")
 
 
@@ -87,6 +97,8 @@ def take_apart(path: str, source: bytes) -> TestModule | None:
             statement
         ):
             module.automatic[ast.unparse(statement)] = statement.lineno
+        for what in acts_at_import(statement):
+            module.automatic.setdefault(what, statement.lineno)
     return module
 
 

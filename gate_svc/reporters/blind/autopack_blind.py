@@ -75,6 +75,11 @@ class _Shower:
         return [self.show(each) for each in values]
 
 
+def show(value: Any) -> Any:
+    """A value, written down. Raises OverflowError for one that is too large."""
+    return _Shower().show(value)
+
+
 def _truth(value: Any) -> bool | None:
     try:
         return bool(value)

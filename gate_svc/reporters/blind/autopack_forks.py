@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import signal
 import sys
@@ -10,6 +12,12 @@ import warnings
 from typing import Any
 
 _PAUSE_SECONDS = 0.002
+
+
+def silence(writer: Any) -> None:
+    """Lets pytest's terminal writer, which has a descriptor of its own, write nowhere in a fork."""
+    with contextlib.suppress(AttributeError):
+        writer._file = io.StringIO()
 
 
 def in_fork(work: Any, seconds: float) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import itertools
 import json
@@ -97,8 +96,7 @@ class Recorder:
         def work() -> None:
             self._process, self._session = os.getpid(), session
             autopack_blind.blind.muted, autopack_blind.blind.wrong = True, wrong
-            with contextlib.suppress(AttributeError):
-                item.config.get_terminal_writer()._file = open(os.devnull, "w")
+            autopack_forks.silence(item.config.get_terminal_writer())
             if not wrong:
                 item.obj = _fail
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)

@@ -112,7 +112,9 @@ def _canaries(cases: list[tuple[type, str, str]], make: Any, mix: Any) -> None:
     if plain:
         _again("canary", plain[-1], 0, make, mix)
     by_name = {name: each for each in plain for name in (each[2],)}
-    twins = [(site, by_name[name]) for site, name in sorted(autopack_blind.blind.twins.items()) if name in by_name]
+    twins = [
+        (site, by_name[name]) for site, name in sorted(autopack_blind.blind.twins.items()) if name in by_name
+    ]
     for site, each in twins[:_TWINS]:
         _again(f"twin:{site}", each, site, make, mix)
 
@@ -160,6 +162,10 @@ def _patch(runner: ModuleType) -> None:
 
         # A suite forgets its tests as they run.
         cases = [(type(each), getattr(each, "_testMethodName", ""), each.id()) for each in _cases(test)]
+        if os.environ.get(_PROBE):
+            import autopack_probe
+
+            autopack_probe.probe.settle()
         self._makeResult = make_recording
         os.environ[_OWNER] = str(os.getpid())
         try:
@@ -216,4 +222,8 @@ def _run_hidden() -> None:
 if os.environ.get("AUTOPACK_REPORTS"):
     sys.meta_path.insert(0, _Finder())
     autopack_blind.install()
+    if os.environ.get(_PROBE):
+        import autopack_probe
+
+        autopack_probe.install()
 _run_hidden()

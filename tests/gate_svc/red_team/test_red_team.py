@@ -8,6 +8,8 @@ import pytest
 from tests.gate_svc.gate_bench import ACCEPT, NEEDS_APPROVAL, REJECT, Bench, codes, open_bench
 from tests.gate_svc.red_team.cheats import CHEATS
 from tests.gate_svc.red_team.honest import ACCEPTED, ASKED
+from tests.gate_svc.red_team.more_cheats import MORE_CHEATS
+from tests.gate_svc.red_team.more_honest import MORE_ACCEPTED, MORE_ASKED
 from tests.gate_svc.red_team.projects import Change
 
 
@@ -35,19 +37,19 @@ def by_name(changes: tuple[Change, ...]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("change", [pytest.param(each, id=each.name) for each in changes])
 
 
-@by_name(CHEATS)
+@by_name((*CHEATS, *MORE_CHEATS))
 def test_a_cheat_is_not_accepted(runner: asyncio.Runner, one_gate: Bench, change: Change) -> None:
     decision, reasons = judged(runner, one_gate, change)
     assert decision in (REJECT, NEEDS_APPROVAL), reasons
 
 
-@by_name(ACCEPTED)
+@by_name((*ACCEPTED, *MORE_ACCEPTED))
 def test_an_honest_change_is_accepted(runner: asyncio.Runner, one_gate: Bench, change: Change) -> None:
     decision, reasons = judged(runner, one_gate, change)
     assert decision == ACCEPT, reasons
 
 
-@by_name(ASKED)
+@by_name((*ASKED, *MORE_ASKED))
 def test_a_change_of_what_is_right_asks(runner: asyncio.Runner, one_gate: Bench, change: Change) -> None:
     decision, reasons = judged(runner, one_gate, change)
     assert decision == NEEDS_APPROVAL, reasons

@@ -27,7 +27,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"autopack/api/gate/v1/verdict.proto\x12\x14\x61utopack.api.gate.v1\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\tJudgement\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32$.autopack.api.gate.v1.JudgementState\x12.\n\x07verdict\x18\x03 \x01(\x0b\x32\x1d.autopack.api.gate.v1.Verdict\x12/\n\x07reasons\x18\x04 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\x12\x0e\n\x06record\x18\x05 \x01(\x0c\"\xf4\x02\n\x07Verdict\x12\x30\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32\x1e.autopack.api.gate.v1.Decision\x12/\n\x07reasons\x18\x02 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\x12\x15\n\rchange_digest\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x63ision_digest\x18\x04 \x01(\t\x12\x0c\n\x04tree\x18\x05 \x01(\t\x12\x11\n\tbase_tree\x18\x06 \x01(\t\x12\x15\n\rpolicy_digest\x18\x07 \x01(\t\x12\x31\n\x06\x63hecks\x18\x08 \x03(\x0b\x32!.autopack.api.gate.v1.CheckResult\x12(\n\x04risk\x18\t \x01(\x0b\x32\x1a.autopack.api.gate.v1.Risk\x12\x12\n\ncategories\x18\n \x03(\t\x12\x17\n\x0f\x66indings_digest\x18\x0b \x01(\t\x12\x14\n\x0csandbox_tier\x18\x0c \x01(\t\"\xd1\x02\n\x0b\x43heckResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x33\n\x07outcome\x18\x03 \x01(\x0e\x32\".autopack.api.gate.v1.CheckOutcome\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06\x63\x61\x63hed\x18\x05 \x01(\x08\x12\x16\n\texit_code\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07reports\x18\x07 \x01(\t\x12/\n\x05tests\x18\x08 \x01(\x0b\x32 .autopack.api.gate.v1.TestCounts\x12\x14\n\x0cnew_failures\x18\t \x03(\t\x12\x14\n\x0cold_failures\x18\n \x03(\t\x12\x10\n\x08vanished\x18\x0b \x03(\t\x12\x16\n\x0eoutcome_digest\x18\x0c \x01(\t\x12\x13\n\x0boutput_tail\x18\r \x01(\tB\x0c\n\n_exit_code\"\x85\x01\n\nTestCounts\x12\x0e\n\x06passed\x18\x01 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\r\x12\x0e\n\x06\x65rrors\x18\x03 \x01(\r\x12\x0f\n\x07skipped\x18\x04 \x01(\r\x12\r\n\x05\x62lind\x18\x05 \x01(\r\x12\x10\n\x08\x63ompared\x18\x06 \x01(\r\x12\x15\n\rself_reported\x18\x07 \x01(\r\"W\n\x04Risk\x12\r\n\x05score\x18\x01 \x01(\r\x12\r\n\x05level\x18\x02 \x01(\t\x12\x31\n\x07\x66\x61\x63tors\x18\x03 \x03(\x0b\x32 .autopack.api.gate.v1.RiskFactor\":\n\nRiskFactor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\xbf\x01\n\x08\x41pproval\x12,\n\rchange_digest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1c\n\x08\x61pprover\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x30\n\x0c\x61pprove_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06key_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\tsignature\x18\x05 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 *\xa8\x01\n\x0eJudgementState\x12\x1f\n\x1bJUDGEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17JUDGEMENT_STATE_RUNNING\x10\x01\x12\x1d\n\x19JUDGEMENT_STATE_SUCCEEDED\x10\x02\x12\x1a\n\x16JUDGEMENT_STATE_FAILED\x10\x03\x12\x1d\n\x19JUDGEMENT_STATE_CANCELLED\x10\x04*k\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_ACCEPT\x10\x01\x12\x13\n\x0f\x44\x45\x43ISION_REJECT\x10\x02\x12\x1b\n\x17\x44\x45\x43ISION_NEEDS_APPROVAL\x10\x03*\xd7\x01\n\x0c\x43heckOutcome\x12\x1d\n\x19\x43HECK_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECK_OUTCOME_PASSED\x10\x01\x12\x18\n\x14\x43HECK_OUTCOME_FAILED\x10\x02\x12\x1e\n\x1a\x43HECK_OUTCOME_OLD_FAILURES\x10\x03\x12\x1b\n\x17\x43HECK_OUTCOME_TIMED_OUT\x10\x04\x12\x1d\n\x19\x43HECK_OUTCOME_NO_EVIDENCE\x10\x05\x12\x18\n\x14\x43HECK_OUTCOME_KILLED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"autopack/api/gate/v1/verdict.proto\x12\x14\x61utopack.api.gate.v1\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc5\x01\n\tJudgement\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x05state\x18\x02 \x01(\x0e\x32$.autopack.api.gate.v1.JudgementState\x12.\n\x07verdict\x18\x03 \x01(\x0b\x32\x1d.autopack.api.gate.v1.Verdict\x12/\n\x07reasons\x18\x04 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\x12\x0e\n\x06record\x18\x05 \x01(\x0c\"\xf4\x02\n\x07Verdict\x12\x30\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0e\x32\x1e.autopack.api.gate.v1.Decision\x12/\n\x07reasons\x18\x02 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\x12\x15\n\rchange_digest\x18\x03 \x01(\t\x12\x17\n\x0f\x64\x65\x63ision_digest\x18\x04 \x01(\t\x12\x0c\n\x04tree\x18\x05 \x01(\t\x12\x11\n\tbase_tree\x18\x06 \x01(\t\x12\x15\n\rpolicy_digest\x18\x07 \x01(\t\x12\x31\n\x06\x63hecks\x18\x08 \x03(\x0b\x32!.autopack.api.gate.v1.CheckResult\x12(\n\x04risk\x18\t \x01(\x0b\x32\x1a.autopack.api.gate.v1.Risk\x12\x12\n\ncategories\x18\n \x03(\t\x12\x17\n\x0f\x66indings_digest\x18\x0b \x01(\t\x12\x14\n\x0csandbox_tier\x18\x0c \x01(\t\"\xab\x03\n\x0b\x43heckResult\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03run\x18\x02 \x01(\t\x12\x33\n\x07outcome\x18\x03 \x01(\x0e\x32\".autopack.api.gate.v1.CheckOutcome\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06\x63\x61\x63hed\x18\x05 \x01(\x08\x12\x16\n\texit_code\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x0f\n\x07reports\x18\x07 \x01(\t\x12/\n\x05tests\x18\x08 \x01(\x0b\x32 .autopack.api.gate.v1.TestCounts\x12\x14\n\x0cnew_failures\x18\t \x03(\t\x12\x14\n\x0cold_failures\x18\n \x03(\t\x12\x10\n\x08vanished\x18\x0b \x03(\t\x12\x16\n\x0eoutcome_digest\x18\x0c \x01(\t\x12\x13\n\x0boutput_tail\x18\r \x01(\t\x12,\n\x04seen\x18\x0e \x03(\x0b\x32\x1e.autopack.api.gate.v1.SeenTest\x12*\n\x05probe\x18\x0f \x01(\x0b\x32\x1b.autopack.api.gate.v1.ProbeB\x0c\n\n_exit_code\"D\n\x08SeenTest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12*\n\x05proof\x18\x02 \x01(\x0e\x32\x1b.autopack.api.gate.v1.Proof\"\xb2\x01\n\x05Probe\x12\x0c\n\x04seed\x18\x01 \x01(\t\x12\x10\n\x08possible\x18\x02 \x01(\r\x12\x0e\n\x06killed\x18\x03 \x01(\r\x12\x10\n\x08survived\x18\x04 \x01(\r\x12\x13\n\x0bnot_reached\x18\x05 \x01(\r\x12\x11\n\tnot_tried\x18\x06 \x01(\r\x12\x11\n\tsurvivors\x18\x07 \x03(\t\x12\x15\n\rchanged_lines\x18\x08 \x01(\r\x12\x15\n\rreached_lines\x18\t \x01(\r\"\x85\x01\n\nTestCounts\x12\x0e\n\x06passed\x18\x01 \x01(\r\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\r\x12\x0e\n\x06\x65rrors\x18\x03 \x01(\r\x12\x0f\n\x07skipped\x18\x04 \x01(\r\x12\r\n\x05\x62lind\x18\x05 \x01(\r\x12\x10\n\x08\x63ompared\x18\x06 \x01(\r\x12\x15\n\rself_reported\x18\x07 \x01(\r\"W\n\x04Risk\x12\r\n\x05score\x18\x01 \x01(\r\x12\r\n\x05level\x18\x02 \x01(\t\x12\x31\n\x07\x66\x61\x63tors\x18\x03 \x03(\x0b\x32 .autopack.api.gate.v1.RiskFactor\":\n\nRiskFactor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\r\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\xbf\x01\n\x08\x41pproval\x12,\n\rchange_digest\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{64}$\x12\x1c\n\x08\x61pprover\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x30\n\x0c\x61pprove_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06key_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x1b\n\tsignature\x18\x05 \x01(\x0c\x42\x08\xbaH\x05z\x03\x18\x80 *\xa8\x01\n\x0eJudgementState\x12\x1f\n\x1bJUDGEMENT_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17JUDGEMENT_STATE_RUNNING\x10\x01\x12\x1d\n\x19JUDGEMENT_STATE_SUCCEEDED\x10\x02\x12\x1a\n\x16JUDGEMENT_STATE_FAILED\x10\x03\x12\x1d\n\x19JUDGEMENT_STATE_CANCELLED\x10\x04*k\n\x08\x44\x65\x63ision\x12\x18\n\x14\x44\x45\x43ISION_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x44\x45\x43ISION_ACCEPT\x10\x01\x12\x13\n\x0f\x44\x45\x43ISION_REJECT\x10\x02\x12\x1b\n\x17\x44\x45\x43ISION_NEEDS_APPROVAL\x10\x03*\\\n\x05Proof\x12\x15\n\x11PROOF_UNSPECIFIED\x10\x00\x12\x0f\n\x0bPROOF_BLIND\x10\x01\x12\x12\n\x0ePROOF_COMPARED\x10\x02\x12\x17\n\x13PROOF_SELF_REPORTED\x10\x03*\xd7\x01\n\x0c\x43heckOutcome\x12\x1d\n\x19\x43HECK_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43HECK_OUTCOME_PASSED\x10\x01\x12\x18\n\x14\x43HECK_OUTCOME_FAILED\x10\x02\x12\x1e\n\x1a\x43HECK_OUTCOME_OLD_FAILURES\x10\x03\x12\x1b\n\x17\x43HECK_OUTCOME_TIMED_OUT\x10\x04\x12\x1d\n\x19\x43HECK_OUTCOME_NO_EVIDENCE\x10\x05\x12\x18\n\x14\x43HECK_OUTCOME_KILLED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,24 +42,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPROVAL'].fields_by_name['key_id']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_APPROVAL'].fields_by_name['signature']._loaded_options = None
   _globals['_APPROVAL'].fields_by_name['signature']._serialized_options = b'\272H\005z\003\030\200 '
-  _globals['_JUDGEMENTSTATE']._serialized_start=1554
-  _globals['_JUDGEMENTSTATE']._serialized_end=1722
-  _globals['_DECISION']._serialized_start=1724
-  _globals['_DECISION']._serialized_end=1831
-  _globals['_CHECKOUTCOME']._serialized_start=1834
-  _globals['_CHECKOUTCOME']._serialized_end=2049
+  _globals['_JUDGEMENTSTATE']._serialized_start=1895
+  _globals['_JUDGEMENTSTATE']._serialized_end=2063
+  _globals['_DECISION']._serialized_start=2065
+  _globals['_DECISION']._serialized_end=2172
+  _globals['_PROOF']._serialized_start=2174
+  _globals['_PROOF']._serialized_end=2266
+  _globals['_CHECKOUTCOME']._serialized_start=2269
+  _globals['_CHECKOUTCOME']._serialized_end=2484
   _globals['_JUDGEMENT']._serialized_start=160
   _globals['_JUDGEMENT']._serialized_end=357
   _globals['_VERDICT']._serialized_start=360
   _globals['_VERDICT']._serialized_end=732
   _globals['_CHECKRESULT']._serialized_start=735
-  _globals['_CHECKRESULT']._serialized_end=1072
-  _globals['_TESTCOUNTS']._serialized_start=1075
-  _globals['_TESTCOUNTS']._serialized_end=1208
-  _globals['_RISK']._serialized_start=1210
-  _globals['_RISK']._serialized_end=1297
-  _globals['_RISKFACTOR']._serialized_start=1299
-  _globals['_RISKFACTOR']._serialized_end=1357
-  _globals['_APPROVAL']._serialized_start=1360
-  _globals['_APPROVAL']._serialized_end=1551
+  _globals['_CHECKRESULT']._serialized_end=1162
+  _globals['_SEENTEST']._serialized_start=1164
+  _globals['_SEENTEST']._serialized_end=1232
+  _globals['_PROBE']._serialized_start=1235
+  _globals['_PROBE']._serialized_end=1413
+  _globals['_TESTCOUNTS']._serialized_start=1416
+  _globals['_TESTCOUNTS']._serialized_end=1549
+  _globals['_RISK']._serialized_start=1551
+  _globals['_RISK']._serialized_end=1638
+  _globals['_RISKFACTOR']._serialized_start=1640
+  _globals['_RISKFACTOR']._serialized_end=1698
+  _globals['_APPROVAL']._serialized_start=1701
+  _globals['_APPROVAL']._serialized_end=1892
 # @@protoc_insertion_point(module_scope)

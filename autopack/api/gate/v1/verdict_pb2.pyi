@@ -27,6 +27,13 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_REJECT: _ClassVar[Decision]
     DECISION_NEEDS_APPROVAL: _ClassVar[Decision]
 
+class Proof(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    PROOF_UNSPECIFIED: _ClassVar[Proof]
+    PROOF_BLIND: _ClassVar[Proof]
+    PROOF_COMPARED: _ClassVar[Proof]
+    PROOF_SELF_REPORTED: _ClassVar[Proof]
+
 class CheckOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     CHECK_OUTCOME_UNSPECIFIED: _ClassVar[CheckOutcome]
@@ -45,6 +52,10 @@ DECISION_UNSPECIFIED: Decision
 DECISION_ACCEPT: Decision
 DECISION_REJECT: Decision
 DECISION_NEEDS_APPROVAL: Decision
+PROOF_UNSPECIFIED: Proof
+PROOF_BLIND: Proof
+PROOF_COMPARED: Proof
+PROOF_SELF_REPORTED: Proof
 CHECK_OUTCOME_UNSPECIFIED: CheckOutcome
 CHECK_OUTCOME_PASSED: CheckOutcome
 CHECK_OUTCOME_FAILED: CheckOutcome
@@ -96,7 +107,7 @@ class Verdict(_message.Message):
     def __init__(self, decision: _Optional[_Union[Decision, str]] = ..., reasons: _Optional[_Iterable[_Union[_reason_pb2.Reason, _Mapping]]] = ..., change_digest: _Optional[str] = ..., decision_digest: _Optional[str] = ..., tree: _Optional[str] = ..., base_tree: _Optional[str] = ..., policy_digest: _Optional[str] = ..., checks: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ..., risk: _Optional[_Union[Risk, _Mapping]] = ..., categories: _Optional[_Iterable[str]] = ..., findings_digest: _Optional[str] = ..., sandbox_tier: _Optional[str] = ...) -> None: ...
 
 class CheckResult(_message.Message):
-    __slots__ = ("name", "run", "outcome", "seconds", "cached", "exit_code", "reports", "tests", "new_failures", "old_failures", "vanished", "outcome_digest", "output_tail")
+    __slots__ = ("name", "run", "outcome", "seconds", "cached", "exit_code", "reports", "tests", "new_failures", "old_failures", "vanished", "outcome_digest", "output_tail", "seen", "probe")
     NAME_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
@@ -110,6 +121,8 @@ class CheckResult(_message.Message):
     VANISHED_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_DIGEST_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TAIL_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    PROBE_FIELD_NUMBER: _ClassVar[int]
     name: str
     run: str
     outcome: CheckOutcome
@@ -123,7 +136,39 @@ class CheckResult(_message.Message):
     vanished: _containers.RepeatedScalarFieldContainer[str]
     outcome_digest: str
     output_tail: str
-    def __init__(self, name: _Optional[str] = ..., run: _Optional[str] = ..., outcome: _Optional[_Union[CheckOutcome, str]] = ..., seconds: _Optional[float] = ..., cached: _Optional[bool] = ..., exit_code: _Optional[int] = ..., reports: _Optional[str] = ..., tests: _Optional[_Union[TestCounts, _Mapping]] = ..., new_failures: _Optional[_Iterable[str]] = ..., old_failures: _Optional[_Iterable[str]] = ..., vanished: _Optional[_Iterable[str]] = ..., outcome_digest: _Optional[str] = ..., output_tail: _Optional[str] = ...) -> None: ...
+    seen: _containers.RepeatedCompositeFieldContainer[SeenTest]
+    probe: Probe
+    def __init__(self, name: _Optional[str] = ..., run: _Optional[str] = ..., outcome: _Optional[_Union[CheckOutcome, str]] = ..., seconds: _Optional[float] = ..., cached: _Optional[bool] = ..., exit_code: _Optional[int] = ..., reports: _Optional[str] = ..., tests: _Optional[_Union[TestCounts, _Mapping]] = ..., new_failures: _Optional[_Iterable[str]] = ..., old_failures: _Optional[_Iterable[str]] = ..., vanished: _Optional[_Iterable[str]] = ..., outcome_digest: _Optional[str] = ..., output_tail: _Optional[str] = ..., seen: _Optional[_Iterable[_Union[SeenTest, _Mapping]]] = ..., probe: _Optional[_Union[Probe, _Mapping]] = ...) -> None: ...
+
+class SeenTest(_message.Message):
+    __slots__ = ("name", "proof")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PROOF_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    proof: Proof
+    def __init__(self, name: _Optional[str] = ..., proof: _Optional[_Union[Proof, str]] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("seed", "possible", "killed", "survived", "not_reached", "not_tried", "survivors", "changed_lines", "reached_lines")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    POSSIBLE_FIELD_NUMBER: _ClassVar[int]
+    KILLED_FIELD_NUMBER: _ClassVar[int]
+    SURVIVED_FIELD_NUMBER: _ClassVar[int]
+    NOT_REACHED_FIELD_NUMBER: _ClassVar[int]
+    NOT_TRIED_FIELD_NUMBER: _ClassVar[int]
+    SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_LINES_FIELD_NUMBER: _ClassVar[int]
+    REACHED_LINES_FIELD_NUMBER: _ClassVar[int]
+    seed: str
+    possible: int
+    killed: int
+    survived: int
+    not_reached: int
+    not_tried: int
+    survivors: _containers.RepeatedScalarFieldContainer[str]
+    changed_lines: int
+    reached_lines: int
+    def __init__(self, seed: _Optional[str] = ..., possible: _Optional[int] = ..., killed: _Optional[int] = ..., survived: _Optional[int] = ..., not_reached: _Optional[int] = ..., not_tried: _Optional[int] = ..., survivors: _Optional[_Iterable[str]] = ..., changed_lines: _Optional[int] = ..., reached_lines: _Optional[int] = ...) -> None: ...
 
 class TestCounts(_message.Message):
     __slots__ = ("passed", "failed", "errors", "skipped", "blind", "compared", "self_reported")
