@@ -18,15 +18,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import qdrant_edge as edge
 
+from autopack.api.memory.v1 import memory_service_pb2, memory_service_pb2_grpc
 from autopack.database.database import Database
+from autopack.database.operations import Operations
 from autopack.ledger.document import append, empty
 from autopack.ledger.entry import TITLE_LIMIT, Kind, make_content
 from autopack.ledger.files import render_files
+from autopack.rpc.channel import create_channel
+from autopack.rpc.server import ServerSettings, Service, create_server
 from memory_svc.__main__ import MIGRATIONS
 from memory_svc.domain.chunks import chunk
 from memory_svc.domain.documents import TRUSTED, Passage, Trust
@@ -35,11 +39,16 @@ from memory_svc.domain.memory import CANDIDATES, EMBEDDED_OF_QUERY, Memory
 from memory_svc.domain.recall import fuse
 from memory_svc.domain.settings import MemorySettings
 from memory_svc.domain.store import Proposal, Snapshot, SourceFile
+from memory_svc.domain.tidying import Tidying
+from memory_svc.service import MemoryServicer
 from memory_svc.storage.bm25 import encoder
 from memory_svc.storage.documents import SqlDocuments
 from memory_svc.storage.edge import EdgeIndex
 from memory_svc.storage.minilm import MiniLm
 from memory_svc.storage.payload import DENSE, LEXICAL
+
+if TYPE_CHECKING:  # known to type checkers only
+    from autopack.api.memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
 
 QUESTIONS = Path(__file__).parent / "data" / "ledger_questions.tsv"
 T = TypeVar("T")
@@ -218,7 +227,8 @@ async def scale(changes: str, chunks: int, entries: int) -> None:
         await _fill(one, [" ".join(draw.sample(sentences, 3)) for _ in range(4000)], chunks)
         seconds, _ = await _timed(lambda: one.index.optimize(PROJECT))
         print(f"search graph of {chunks} passages, in a process of its own: {seconds:.0f} s; {_machine()}")
-        await _latency(one, sentences, chunks)
+        async with _served(one) as stub:
+            await _latency(one, stub, sentences, chunks)
         print(f"memory of the process: {_resident()} MB")
 
 
@@ -239,8 +249,25 @@ async def _fill(one: Bench, texts: Sequence[str], chunks: int) -> None:
         await one.index.upsert(PROJECT, points)
 
 
-async def _latency(one: Bench, sentences: Sequence[str], chunks: int) -> None:
-    memory = one.memory({})
+@asynccontextmanager
+async def _served(one: Bench) -> "AsyncIterator[MemoryServiceAsyncStub]":
+    """The memory behind its service, on a Unix socket, as commands reach it."""
+    with tempfile.TemporaryDirectory() as directory:
+        database = await asyncio.to_thread(Database.open, f"sqlite:///{directory}/memory.db", MIGRATIONS)
+        operations = [Operations(database, time.time, name) for name in ("StartTidy", "StartIndex")]
+        servicer = MemoryServicer(one.memory({}), Tidying(one.store, Files({}), time.time), *operations)
+        service = Service(
+            "autopack.api.memory.v1.MemoryService",
+            lambda server: memory_service_pb2_grpc.add_MemoryServiceServicer_to_server(servicer, server),
+            memory_service_pb2.DESCRIPTOR,
+        )
+        server = create_server(ServerSettings(f"unix:{directory}/memory.sock"), [service])
+        async with server, create_channel(server.address) as channel:
+            yield memory_service_pb2_grpc.MemoryServiceStub(channel)
+        await database.close()
+
+
+async def _latency(one: Bench, stub: "MemoryServiceAsyncStub", sentences: Sequence[str], chunks: int) -> None:
     draw = random.Random(11)
     shard = next(iter(one.index._shards.values()))
 
@@ -253,20 +280,23 @@ async def _latency(one: Bench, sentences: Sequence[str], chunks: int) -> None:
         shard.query(edge.QueryRequest(limit=3, query=fused, prefetches=fetched, with_payload=True))
 
     ours, engine = [], []
-    for _ in range(120):
+    for _ in range(220):
         question = " ".join(draw.choice(sentences).split()[:12])
+        request = memory_service_pb2.RecallRequest(project_id=PROJECT, query=question)
         begin = time.perf_counter()
-        await memory.recall(PROJECT, question, 3, 0, False, False)
+        answer = await stub.Recall(request)
         ours.append(time.perf_counter() - begin)
+        if not answer.hits:
+            raise AssertionError(f"nothing was recalled for {question!r}")
         begin = time.perf_counter()
         (vector,) = await one.embedder.embed([question])
         await asyncio.to_thread(alone, vector, question)
         engine.append(time.perf_counter() - begin)
     mine, theirs = (statistics.median(times[20:]) * 1000 for times in (ours, engine))
-    tail = sorted(ours[20:])[94] * 1000
+    tail = sorted(ours[20:])[189] * 1000
     print(
-        f"recall over {chunks} passages, embedding included: median {mine:.1f} ms, 95 % under {tail:.1f} ms;"
-        f" the engine alone {theirs:.1f} ms: {mine / theirs:.2f} x; {_machine()}"
+        f"Recall over {chunks} passages, through the service: median {mine:.1f} ms, 95 % under {tail:.1f} ms;"
+        f" embedding and the engine alone {theirs:.1f} ms: {mine / theirs:.2f} x; {_machine()}"
     )
 
 
@@ -282,7 +312,13 @@ def _resident() -> int:
 
 
 def _machine() -> str:
-    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {platform.python_version()}"
+    begin = time.perf_counter()
+    total = 0
+    for number in range(5_000_000):
+        total += number
+    loop = time.perf_counter() - begin
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    return f"empty loop {loop:.2f} s, {load}, Python {platform.python_version()}"
 
 
 def main() -> None:

@@ -13,13 +13,21 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from autopack.api.ledger.v1 import ledger_pb2
 from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
+from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import InvalidInput, Reason
 from autopack.ledger.entry import Entry, Kind
 from autopack.ledger.entry import Field as LedgerField
 from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
 from memory_svc.domain.documents import Document
 from memory_svc.domain.memory import Indexed, Recalled
-from memory_svc.domain.records import AttemptRecord, AttemptState, PhaseRecord, PhaseState, RunRecord
+from memory_svc.domain.records import (
+    AttemptRecord,
+    AttemptState,
+    DecisionRecord,
+    PhaseRecord,
+    PhaseState,
+    RunRecord,
+)
 from memory_svc.domain.store import ListedDocument
 from memory_svc.domain.tidying import Tidied, TidyOrder
 
@@ -74,6 +82,18 @@ def _phase(phase: memory_pb2.PhaseRecord, field: str) -> PhaseRecord:
             )
             for n, attempt in enumerate(phase.attempts)
         ),
+        decision=_decision(phase.decision) if phase.HasField("decision") else None,
+    )
+
+
+def _decision(decision: plan_pb2.PhaseDecision) -> DecisionRecord:
+    return DecisionRecord(
+        title=decision.title,
+        context=decision.context,
+        decision=decision.decision,
+        alternatives=decision.alternatives,
+        consequences=decision.consequences,
+        supersedes=tuple(decision.supersedes),
     )
 
 
@@ -99,6 +119,7 @@ def order_from_proto(request: memory_service_pb2.StartTidyRequest) -> TidyOrder:
         run_ids=tuple(request.run_ids),
         upload_token=request.upload_token,
         git_address=request.git_address,
+        time=request.time.ToDatetime(UTC) if request.HasField("time") else None,
     )
 
 

@@ -1,7 +1,7 @@
 """Plans to and from their messages; the only module of the policy kit that knows messages."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from autopack.api.plan.v1 import plan_pb2 as pb
@@ -43,8 +43,8 @@ def plan_to_proto(plan: Plan) -> pb.Plan:
     return message
 
 
-def plan_from_proto(message: pb.Plan) -> Plan:
-    """Checked like a document. Raises InvalidInput with every reason."""
+def plan_from_proto(message: pb.Plan, ledgers_too: bool = False) -> Plan:
+    """Checked like a document; `ledgers_too`: also one of tidy's. Raises InvalidInput with every reason."""
     landing = {number: name for name, number in _LANDINGS.items()}.get(message.landing, "")
     ledgers = [phase.phase_id for phase in message.phases if phase.builder.WhichOneof("kind") == "ledger"]
     data = {
@@ -60,6 +60,7 @@ def plan_from_proto(message: pb.Plan) -> Plan:
             "PLAN_INVALID", f"phase `{phase_id}`: a plan cannot write ledgers", "let `autopack tidy` do it"
         )
         for phase_id in ledgers
+        if not ledgers_too
     ]
     if plan is None or reasons:
         raise InvalidInput(*reasons)
@@ -77,6 +78,7 @@ def phase_to_proto(phase: Phase) -> pb.Phase:
         checks=map(check_to_proto, phase.checks),
         hints=phase.hints,
         budget=budget_to_proto(phase.budget),
+        decision=pb.PhaseDecision(**asdict(phase.decision)) if phase.decision else None,
     )
 
 
@@ -162,4 +164,10 @@ def _phase_data(message: pb.Phase) -> dict[str, Any]:
             "tokens": budget.tokens,
             "usd": budget.usd,
         },
+        "decision": _decision_data(message.decision) if message.HasField("decision") else None,
     }
+
+
+def _decision_data(message: pb.PhaseDecision) -> dict[str, Any]:
+    names = ("title", "context", "decision", "alternatives", "consequences")
+    return {name: getattr(message, name) for name in names} | {"supersedes": tuple(message.supersedes)}

@@ -122,7 +122,7 @@ class LedgerBuilder:
 
 Builder = PatchBuilder | CommandBuilder | RepairBuilder | ReplayBuilder | NamedBuilder | LedgerBuilder
 
-AVAILABLE_BUILDER_KINDS = ("patch", "command", "repair", "model")
+AVAILABLE_BUILDER_KINDS = ("patch", "command", "repair", "replay", "model", "agent")
 """Kinds that the builder service can do; `availability.refuse_builder` refuses the others."""
 
 _BUILDER_KINDS = {
@@ -152,6 +152,25 @@ WrittenBuilder = Annotated[
 """The builders that a document can name."""
 
 
+Prose = Annotated[Words, Field(min_length=1, max_length=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision that lasts; the ledgers get it once its phase is merged."""
+
+    __pydantic_config__ = CLOSED
+    title: Annotated[Words, Field(min_length=1, max_length=200, description="one line")]
+    context: Annotated[Prose, Field(description="what made it necessary")]
+    decision: Annotated[Prose, Field(description="what was decided")]
+    alternatives: Annotated[Prose, Field(description="what it was chosen over")]
+    consequences: Annotated[Prose, Field(description="what follows from it")]
+    supersedes: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^DEC-[0-9]{4,9}$", description="an id, as DEC-0007")], ...],
+        Field(max_length=100),
+    ] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """One unit of work with its own builder, scope, checks and budget."""
@@ -168,6 +187,7 @@ class Phase:
     checks: Annotated[tuple[Check, ...], Field(max_length=100)] = ()
     hints: Annotated[tuple[Annotated[Words, Field(max_length=2000)], ...], Field(max_length=100)] = ()
     budget: Budget = Budget()
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)

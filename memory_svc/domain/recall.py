@@ -19,7 +19,7 @@ class Hit:
 
 
 def fuse(rankings: Iterable[Sequence[Passage]]) -> list[Hit]:
-    """One ranking out of many, best first, by the sum of reciprocal ranks; ties by id."""
+    """One ranking out of many, best first, by the sum of reciprocal ranks; ties by place and text."""
     scores: dict[Passage, float] = {}
     for ranking in rankings:
         for rank, passage in enumerate(ranking, start=1):
@@ -62,6 +62,8 @@ def select(hits: Sequence[Hit], top_k: int, max_chars: int) -> tuple[Hit, ...]:
 
 
 def _sorted(hits: Iterable[Hit]) -> list[Hit]:
-    return sorted(
-        hits, key=lambda hit: (-hit.score, hit.passage.trust is Trust.SUPERSEDED, hit.passage.passage_id)
-    )
+    def rank(hit: Hit) -> tuple[float, bool, str, int, str]:
+        one = hit.passage
+        return -hit.score, one.trust is Trust.SUPERSEDED, one.source, one.number, one.text
+
+    return sorted(hits, key=rank)

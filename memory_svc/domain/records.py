@@ -38,6 +38,18 @@ class AttemptRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """What was decided by a phase."""
+
+    title: str
+    context: str
+    decision: str
+    alternatives: str
+    consequences: str
+    supersedes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PhaseRecord:
     """One phase."""
 
@@ -52,6 +64,7 @@ class PhaseRecord:
     checks: tuple[str, ...]
     """Checks that accepted it, in words."""
     attempts: tuple[AttemptRecord, ...]
+    decision: DecisionRecord | None = None
 
     @property
     def refusals(self) -> tuple[AttemptRecord, ...]:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from autopack.errors import Reason
-from memory_svc.domain.records import RunRecord
+from memory_svc.domain.records import DecisionRecord, RunRecord
 
 SECRET = "[redacted]"
 
@@ -77,6 +77,8 @@ def redact_record(record: RunRecord) -> RunRecord:
                 phase,
                 goal=redact(phase.goal),
                 checks=tuple(map(redact, phase.checks)),
+                paths=tuple(redact("\n".join(phase.paths)).split("\n")) if phase.paths else (),
+                decision=_redact_decision(phase.decision) if phase.decision else None,
                 attempts=tuple(
                     replace(attempt, reasons=tuple(map(_redact_reason, attempt.reasons)))
                     for attempt in phase.attempts
@@ -84,6 +86,17 @@ def redact_record(record: RunRecord) -> RunRecord:
             )
             for phase in record.phases
         ),
+    )
+
+
+def _redact_decision(decision: DecisionRecord) -> DecisionRecord:
+    return replace(
+        decision,
+        title=redact(decision.title),
+        context=redact(decision.context),
+        decision=redact(decision.decision),
+        alternatives=redact(decision.alternatives),
+        consequences=redact(decision.consequences),
     )
 
 

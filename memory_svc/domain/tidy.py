@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from autopack.ledger.document import Ledger, append
-from autopack.ledger.entry import TITLE_LIMIT, Content, Kind, make_content
-from memory_svc.domain.records import AttemptRecord, PhaseRecord, PhaseState, RunRecord
+from autopack.ledger.entry import SUPERSEDES, TITLE_LIMIT, Content, Kind, make_content
+from memory_svc.domain.records import AttemptRecord, DecisionRecord, PhaseRecord, PhaseState, RunRecord
 from memory_svc.domain.signature import signature_of
-from memory_svc.domain.wording import code, listing, plain, reason_line
+from memory_svc.domain.wording import code, listing, plain, prose, reason_line
 
 
 def tidy(ledgers: Mapping[Kind, Ledger], records: Sequence[RunRecord], today: date) -> dict[Kind, Ledger]:
@@ -21,6 +21,8 @@ def tidy(ledgers: Mapping[Kind, Ledger], records: Sequence[RunRecord], today: da
         if record.run_id not in known:
             known.add(record.run_id)
             for content in contents_of_run(record):
+                ledger = ledgers[content.kind]
+                content = _without_unknown(content, len(ledger.entries) + len(ledger.drafts))
                 added[content.kind].append((content, record.submit_time.date()))
     return {kind: append(ledger, added[kind], today) for kind, ledger in ledgers.items()}
 
@@ -31,11 +33,19 @@ def recorded_runs(ledgers: Mapping[Kind, Ledger]) -> set[str]:
 
 
 def contents_of_run(record: RunRecord) -> tuple[Content, ...]:
-    """One BUILD, and one DBG for each phase that was refused before it landed; none where none landed."""
+    """One BUILD, a DBG for each phase that was refused before it landed, a DEC for each that decided.
+
+    None where none landed.
+    """
     if record.internal or not record.landed:
         return ()
     fixed = [phase for phase in record.landed if phase.refusals]
-    return (_build(record), *(_debug(record, phase) for phase in fixed))
+    decided = [(phase, phase.decision) for phase in record.landed if phase.decision]
+    return (
+        _build(record),
+        *(_debug(record, phase) for phase in fixed),
+        *(_decide(record, phase, decision) for phase, decision in decided),
+    )
 
 
 def _build(record: RunRecord) -> Content:
@@ -104,6 +114,31 @@ def _debug(record: RunRecord, phase: PhaseRecord) -> Content:
             "Verdict": code(phase.decision_digest),
         },
     )
+
+
+def _decide(record: RunRecord, phase: PhaseRecord, decision: DecisionRecord) -> Content:
+    return make_content(
+        Kind.DECISION,
+        plain(decision.title, TITLE_LIMIT // 2) or code(phase.phase_id),
+        {
+            "Context": prose(decision.context),
+            "Decision": prose(decision.decision),
+            "Alternatives": prose(decision.alternatives),
+            "Consequences": prose(decision.consequences),
+            "Run": record.run_id,
+            "Phase": code(phase.phase_id),
+            "Commit": code(phase.commit),
+            "Verdict": code(phase.decision_digest),
+            SUPERSEDES: ", ".join(dict.fromkeys(decision.supersedes)),
+        },
+    )
+
+
+def _without_unknown(content: Content, entries: int) -> Content:
+    """Supersedes nothing but entries that the ledger has: a plan may name what there never was."""
+    known = [name for name in content.supersedes if 0 < int(name.split("-")[1]) <= entries]
+    fields = {field.name: field.value for field in content.fields} | {SUPERSEDES: ", ".join(known)}
+    return make_content(content.kind, content.title, fields)
 
 
 def _codes(attempt: AttemptRecord) -> str:

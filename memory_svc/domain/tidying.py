@@ -25,6 +25,8 @@ class TidyOrder:
     run_ids: Sequence[str]
     upload_token: str
     git_address: str
+    time: datetime | None = None
+    """Dates drafts where no run is new; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Tidying:
         old = await asyncio.to_thread(lambda: {kind: parse_files(kind, base.read) for kind in Kind})
         records = await self._records(order, old)
         # The commit is the same however often it is made, but for drafts when no run is new.
-        time = max((record.submit_time for record in records), default=self._now())
+        time = max((record.submit_time for record in records), default=order.time or self._now())
         new = await asyncio.to_thread(tidy, old, records, time.date())
         entries = tuple(entry for kind in Kind for entry in new[kind].entries[len(old[kind].entries) :])
         if not entries:

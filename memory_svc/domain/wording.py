@@ -3,7 +3,7 @@
 import re
 
 from autopack.errors import Reason
-from autopack.ledger.entry import canonical_line
+from autopack.ledger.entry import canonical_line, canonical_text
 
 _MARKUP = re.compile(r"([\\<\[])")
 
@@ -14,6 +14,12 @@ def plain(text: str, limit: int = 500) -> str:
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
     return _MARKUP.sub(r"\\\1", line)
+
+
+def prose(text: str) -> str:
+    """The same of many lines; never empty."""
+    lines = [plain(line, 2000) for line in canonical_text(text).split("\n")[:200]]
+    return "\n".join(lines).strip() or "not recorded"
 
 
 def code(text: str) -> str:

@@ -39,6 +39,8 @@ class EdgeIndex:
         self._directory = directory
         self._model = model
         self._shards: dict[str, edge.EdgeShard] = {}
+        self._counts: dict[str, dict[tuple[frozenset[Trust], bool], int]] = {}
+        """Of each shard since it was last written to, by trusts and whether code counts."""
         self._opening = threading.Lock()
         self._lock_file: int | None = None
 
@@ -55,12 +57,20 @@ class EdgeIndex:
     async def count(self, project_id: str, trusts: Collection[Trust], code: bool = True) -> int:
         def work() -> int:
             shard = self._existing(project_id)
-            if shard is None:
-                return 0
-            kind = None if code else False
-            return shard.count(edge.CountRequest(exact=True, filter=_filter(trusts, kind)))
+            return 0 if shard is None else self._count(shard, project_id, trusts, code)
 
         return await self._run(work)
+
+    def _count(
+        self, shard: edge.EdgeShard, project_id: str, trusts: Collection[Trust], code: bool = True
+    ) -> int:
+        """Counts once after each write: among many passages that takes longer than a search."""
+        counts = self._counts.setdefault(self._name(project_id), {})
+        what = (frozenset(trusts), code)
+        if (known := counts.get(what)) is None:
+            filter_ = _filter(trusts, None if code else False)
+            known = counts[what] = shard.count(edge.CountRequest(exact=True, filter=filter_))
+        return known
 
     async def upsert(self, project_id: str, points: Sequence[Point]) -> None:
         def work() -> None:
@@ -82,7 +92,7 @@ class EdgeIndex:
                     ]
                 )
             )
-            shard.flush()
+            self._written(project_id, shard)
 
         await self._run(work)
 
@@ -90,9 +100,13 @@ class EdgeIndex:
         def work() -> None:
             if ids and (shard := self._existing(project_id)) is not None:
                 shard.update(edge.UpdateOperation.delete_points(sorted(ids)))
-                shard.flush()
+                self._written(project_id, shard)
 
         await self._run(work)
+
+    def _written(self, project_id: str, shard: edge.EdgeShard) -> None:
+        shard.flush()
+        self._counts.pop(self._name(project_id), None)
 
     async def search(
         self,
@@ -107,7 +121,10 @@ class EdgeIndex:
             if (shard := self._existing(project_id)) is None:
                 return (), ()
 
-            filter_ = _narrow(shard, trusts, code)
+            # A search is a third faster without a filter that everything passes.
+            every = self._count(shard, project_id, frozenset(Trust))
+            narrows = self._count(shard, project_id, trusts, code) < every
+            filter_ = _filter(trusts, None if code else False) if narrows else None
 
             def request(query: edge.Query) -> edge.QueryRequest:
                 return edge.QueryRequest(limit=limit, query=query, filter=filter_, with_payload=True)
@@ -115,10 +132,15 @@ class EdgeIndex:
             meaning = edge.Query.Nearest(list(vector), using=DENSE)
             words = edge.Query.Nearest(encoder().embed_query(text), using=LEXICAL)
             batch = edge.QueryBatchRequest([request(meaning), request(words)])
-            near, lexical = shard.query_batch(batch)
-            return tuple(to_passage(found.payload) for found in near), tuple(
-                to_passage(found.payload) for found in lexical
+            near, lexical = (
+                [to_passage(found.payload) for found in ranking] for ranking in shard.query_batch(batch)
             )
+
+            def asked(passage: Passage) -> bool:
+                """Always, unless something was written since the passages were counted."""
+                return passage.trust in trusts and (code or passage.kind != CODE)
+
+            return tuple(filter(asked, near)), tuple(filter(asked, lexical))
 
         return await self._run(work)
 
@@ -155,6 +177,7 @@ class EdgeIndex:
                 if (shard := self._shards.pop(name, None)) is not None:
                     shard.close()
                 shutil.rmtree(self._directory / name, ignore_errors=True)
+                self._counts.pop(name, None)
 
         await self._run(work)
 
@@ -251,17 +274,6 @@ def _filter(trusts: Collection[Trust], code: bool | None) -> edge.Filter:
     if code is None:
         return edge.Filter(must=[trusted])
     return edge.Filter(must=[trusted, is_code]) if code else edge.Filter(must=[trusted], must_not=[is_code])
-
-
-def _narrow(shard: edge.EdgeShard, trusts: Collection[Trust], code: bool) -> edge.Filter | None:
-    """The filter, or none where all that there is passes it: a search is a third faster without."""
-    kind = None if code else False
-    present = {hit.value: hit.count for hit in shard.facet(edge.FacetRequest(TRUST, limit=len(Trust)))}
-    if present.keys() <= {trust.value for trust in trusts}:
-        is_code = edge.Filter(must=[edge.FieldCondition(KIND, match=edge.MatchValue(CODE))])
-        if kind is None or not shard.count(edge.CountRequest(exact=True, filter=is_code)):
-            return None
-    return _filter(trusts, kind)
 
 
 def _unindexed(shard: edge.EdgeShard) -> int:

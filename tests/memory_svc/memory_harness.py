@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from autopack.api.memory.v1.memory_service_pb2 import (
     WaitTidyRequest,
 )
 from autopack.api.memory.v1.memory_service_pb2_grpc import MemoryServiceStub
+from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import NotFound, PermissionDenied, Reason
 from autopack.gitstore.service import GitServiceServicer
 from autopack.gitstore.store import GitStore
@@ -161,6 +162,7 @@ def record_request(record: RunRecord, request_id: str = "") -> RecordRunRequest:
                     )
                     for attempt in phase.attempts
                 ],
+                decision=plan_pb2.PhaseDecision(**asdict(phase.decision)) if phase.decision else None,
             )
             for phase in record.phases
         ],

@@ -119,6 +119,18 @@ async def test_trust_filters_everything(index: VectorIndex) -> None:
     }
 
 
+async def test_what_is_written_after_a_search_is_filtered_in_the_next_one(index: VectorIndex) -> None:
+    told, doubtful = point("gcd told", 0.1), point("gcd pending", 0.0, Trust.PENDING)
+    await index.upsert("one", [told])
+    assert await index.search("one", vector(0), "gcd", TRUSTED, 9) == ((told.passage,), (told.passage,))
+
+    await index.upsert("one", [doubtful])
+    assert await index.search("one", vector(0), "gcd", TRUSTED, 9) == ((told.passage,), (told.passage,))
+    await index.remove("one", {told.passage.passage_id})
+    assert await index.search("one", vector(0), "gcd", TRUSTED, 9) == ((), ())
+    assert await index.count("one", TRUSTED) == 0
+
+
 async def test_code_is_kept_apart_and_found_with_all_else_unless_left_out(index: VectorIndex) -> None:
     told, code = point("gcd told"), Point(replace(passage("gcd code"), kind=CODE), vector(0.1))
     await index.upsert("one", [told, code])

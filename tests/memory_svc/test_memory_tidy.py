@@ -11,6 +11,7 @@ from autopack.errors import Reason
 from autopack.ledger.append_only import check_append_only
 from autopack.ledger.document import Ledger, empty, parse, render
 from autopack.ledger.entry import Kind
+from memory_svc.domain.records import DecisionRecord
 from memory_svc.domain.tidy import contents_of_run, tidy
 from tests.memory_svc.memory_samples import SUBMITTED, ZERO_DIVISION, failed_phase, phase, refused, run
 
@@ -64,6 +65,40 @@ def test_what_failed_for_good_is_named_in_the_build_and_not_called_understood() 
         "Phases"
     )
     assert not ledgers[Kind.DEBUG].entries
+
+
+DECISION = DecisionRecord(
+    "Round half up", "Cents were lost.", "Half a cent\nis rounded up.", "Banker's rounding.", "<b>None</b>."
+)
+
+
+def test_what_a_phase_decided_is_a_decision_entry() -> None:
+    record = run("run-1", phase("fix-gcd", decision=DECISION), failed_phase("cli"))
+
+    (entry,) = tidy(new(), [record], TODAY)[Kind.DECISION].entries
+
+    said = entry.content.get
+    assert (entry.content.title, said("Decision")) == ("Round half up", "Half a cent\nis rounded up.")
+    assert (said("Run"), said("Phase"), said("Consequences")) == ("run-1", "`fix-gcd`", "\\<b>None\\</b>.")
+    assert said("Verdict") == f"`{'d' * 64}`"
+
+
+def test_a_decision_supersedes_earlier_ones_and_none_that_there_never_was() -> None:
+    before = tidy(new(), [run("run-1", phase(decision=DECISION))], TODAY)
+    later = replace(DECISION, title="Round down", supersedes=("DEC-0001", "DEC-0009", "DEC-0001"))
+
+    ledger = tidy(before, [run("run-2", phase(decision=later))], TODAY)[Kind.DECISION]
+
+    assert ledger.entries[1].content.supersedes == ("DEC-0001",)
+    assert parse(Kind.DECISION, render(ledger)) == ledger
+
+
+def test_a_decision_of_blanks_is_an_entry_all_the_same() -> None:
+    blank = DecisionRecord(" ", "\n", "\t", "\x00", "\u202e")
+
+    (entry,) = tidy(new(), [run("run-1", phase(decision=blank))], TODAY)[Kind.DECISION].entries
+
+    assert (entry.content.title, entry.content.get("Context")) == ("`fix-gcd`", "not recorded")
 
 
 def test_a_run_that_landed_nothing_has_no_entry() -> None:

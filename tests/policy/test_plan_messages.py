@@ -21,6 +21,7 @@ from autopack.policy.plan import (
     Builder,
     Check,
     CommandBuilder,
+    Decision,
     LedgerBuilder,
     NamedBuilder,
     PatchBuilder,
@@ -59,6 +60,13 @@ budgets = st.builds(
 )
 
 
+decisions = st.builds(
+    Decision,
+    **dict.fromkeys(("title", "context", "decision", "alternatives", "consequences"), words),
+    supersedes=st.lists(st.sampled_from(["DEC-0001", "DEC-12345"])).map(tuple),
+)
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     ids = draw(st.lists(identifiers, min_size=1, max_size=4, unique=True))
@@ -73,6 +81,7 @@ def plans(draw: st.DrawFn) -> Plan:
             checks=tuple(draw(st.lists(checks, max_size=2, unique_by=lambda check: check.name))),
             hints=tuple(draw(st.lists(words, max_size=2))),
             budget=draw(budgets),
+            decision=draw(st.none() | decisions),
         )
         for index, name in enumerate(ids)
     ]

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from autopack.api.ledger.v1 import ledger_pb2 as autopack_dot_api_dot_ledger_dot_v1_dot_ledger__pb2
+from autopack.api.plan.v1 import plan_pb2 as autopack_dot_api_dot_plan_dot_v1_dot_plan__pb2
 from autopack.api.reason.v1 import reason_pb2 as autopack_dot_api_dot_reason_dot_v1_dot_reason__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#autopack/api/memory/v1/memory.proto\x12\x16\x61utopack.api.memory.v1\x1a#autopack/api/ledger/v1/ledger.proto\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x03\n\tRunRecord\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\tplan_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x05state\x18\x04 \x01(\tB#\xbaH r\x1eR\tSUCCEEDEDR\x06\x46\x41ILEDR\tCANCELLED\x12#\n\x04\x62\x61se\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12&\n\x04head\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{40})?$\x12\x37\n\x0bsubmit_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x06phases\x18\x08 \x03(\x0b\x32#.autopack.api.memory.v1.PhaseRecordB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12&\n\x04tree\x18\t \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{40})?$\"\xdf\x02\n\x0bPhaseRecord\x12\x19\n\x08phase_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x17\n\x04goal\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x19\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x38\n\x05state\x18\x04 \x01(\tB)\xbaH&r$R\x06LANDEDR\x06\x46\x41ILEDR\x07SKIPPEDR\tCANCELLED\x12(\n\x06\x63ommit\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{40})?$\x12 \n\x0f\x64\x65\x63ision_digest\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12 \n\x05paths\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xa0\x8d\x06\"\x05r\x03\x18\x80 \x12 \n\x06\x63hecks\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\x18\x80@\x12\x37\n\x08\x61ttempts\x18\t \x03(\x0b\x32%.autopack.api.memory.v1.AttemptRecord\"h\n\rAttemptRecord\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x16\n\x05state\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12/\n\x07reasons\x18\x03 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\"\xbd\x01\n\x04Tidy\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.autopack.api.memory.v1.WorkState\x12\x0e\n\x06\x63ommit\x18\x03 \x01(\t\x12.\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x1d.autopack.api.ledger.v1.Entry\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\"\xae\x01\n\x05Index\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.autopack.api.memory.v1.WorkState\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\r\x12\x0f\n\x07removed\x18\x05 \x01(\r\x12/\n\x07reasons\x18\x06 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\"\x94\x01\n\x03Hit\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x04 \x01(\t\x12\r\n\x05trust\x18\x05 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*p\n\tWorkState\x12\x1a\n\x16WORK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12WORK_STATE_RUNNING\x10\x01\x12\x18\n\x14WORK_STATE_SUCCEEDED\x10\x02\x12\x15\n\x11WORK_STATE_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#autopack/api/memory/v1/memory.proto\x12\x16\x61utopack.api.memory.v1\x1a#autopack/api/ledger/v1/ledger.proto\x1a\x1f\x61utopack/api/plan/v1/plan.proto\x1a#autopack/api/reason/v1/reason.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x03\n\tRunRecord\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1d\n\tplan_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x32\n\x05state\x18\x04 \x01(\tB#\xbaH r\x1eR\tSUCCEEDEDR\x06\x46\x41ILEDR\tCANCELLED\x12#\n\x04\x62\x61se\x18\x05 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12&\n\x04head\x18\x06 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{40})?$\x12\x37\n\x0bsubmit_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x06phases\x18\x08 \x03(\x0b\x32#.autopack.api.memory.v1.PhaseRecordB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12&\n\x04tree\x18\t \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{40})?$\"\x96\x03\n\x0bPhaseRecord\x12\x19\n\x08phase_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x10\x01\x12\x17\n\x04goal\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x9c\x01\x12\x19\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x38\n\x05state\x18\x04 \x01(\tB)\xbaH&r$R\x06LANDEDR\x06\x46\x41ILEDR\x07SKIPPEDR\tCANCELLED\x12(\n\x06\x63ommit\x18\x05 \x01(\tB\x18\xbaH\x15r\x13\x32\x11^([0-9a-f]{40})?$\x12 \n\x0f\x64\x65\x63ision_digest\x18\x06 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12 \n\x05paths\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xa0\x8d\x06\"\x05r\x03\x18\x80 \x12 \n\x06\x63hecks\x18\x08 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\x18\x80@\x12\x37\n\x08\x61ttempts\x18\t \x03(\x0b\x32%.autopack.api.memory.v1.AttemptRecord\x12\x35\n\x08\x64\x65\x63ision\x18\n \x01(\x0b\x32#.autopack.api.plan.v1.PhaseDecision\"h\n\rAttemptRecord\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x16\n\x05state\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12/\n\x07reasons\x18\x03 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\"\xbd\x01\n\x04Tidy\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.autopack.api.memory.v1.WorkState\x12\x0e\n\x06\x63ommit\x18\x03 \x01(\t\x12.\n\x07\x65ntries\x18\x04 \x03(\x0b\x32\x1d.autopack.api.ledger.v1.Entry\x12/\n\x07reasons\x18\x05 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\"\xae\x01\n\x05Index\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.autopack.api.memory.v1.WorkState\x12\x0e\n\x06\x63hunks\x18\x03 \x01(\r\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\r\x12\x0f\n\x07removed\x18\x05 \x01(\r\x12/\n\x07reasons\x18\x06 \x03(\x0b\x32\x1e.autopack.api.reason.v1.Reason\"\x94\x01\n\x03Hit\x12\r\n\x05score\x18\x01 \x01(\x01\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x10\n\x08\x65ntry_id\x18\x04 \x01(\t\x12\r\n\x05trust\x18\x05 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x06 \x01(\t\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*p\n\tWorkState\x12\x1a\n\x16WORK_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12WORK_STATE_RUNNING\x10\x01\x12\x18\n\x14WORK_STATE_SUCCEEDED\x10\x02\x12\x15\n\x11WORK_STATE_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -71,18 +72,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PHASERECORD'].fields_by_name['checks']._serialized_options = b'\272H\r\222\001\n\020\350\007\"\005r\003\030\200@'
   _globals['_ATTEMPTRECORD'].fields_by_name['state']._loaded_options = None
   _globals['_ATTEMPTRECORD'].fields_by_name['state']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_WORKSTATE']._serialized_start=1573
-  _globals['_WORKSTATE']._serialized_end=1685
-  _globals['_RUNRECORD']._serialized_start=200
-  _globals['_RUNRECORD']._serialized_end=591
-  _globals['_PHASERECORD']._serialized_start=594
-  _globals['_PHASERECORD']._serialized_end=945
-  _globals['_ATTEMPTRECORD']._serialized_start=947
-  _globals['_ATTEMPTRECORD']._serialized_end=1051
-  _globals['_TIDY']._serialized_start=1054
-  _globals['_TIDY']._serialized_end=1243
-  _globals['_INDEX']._serialized_start=1246
-  _globals['_INDEX']._serialized_end=1420
-  _globals['_HIT']._serialized_start=1423
-  _globals['_HIT']._serialized_end=1571
+  _globals['_WORKSTATE']._serialized_start=1661
+  _globals['_WORKSTATE']._serialized_end=1773
+  _globals['_RUNRECORD']._serialized_start=233
+  _globals['_RUNRECORD']._serialized_end=624
+  _globals['_PHASERECORD']._serialized_start=627
+  _globals['_PHASERECORD']._serialized_end=1033
+  _globals['_ATTEMPTRECORD']._serialized_start=1035
+  _globals['_ATTEMPTRECORD']._serialized_end=1139
+  _globals['_TIDY']._serialized_start=1142
+  _globals['_TIDY']._serialized_end=1331
+  _globals['_INDEX']._serialized_start=1334
+  _globals['_INDEX']._serialized_end=1508
+  _globals['_HIT']._serialized_start=1511
+  _globals['_HIT']._serialized_end=1659
 # @@protoc_insertion_point(module_scope)

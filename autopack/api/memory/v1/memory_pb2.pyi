@@ -1,6 +1,7 @@
 import datetime
 
 from autopack.api.ledger.v1 import ledger_pb2 as _ledger_pb2
+from autopack.api.plan.v1 import plan_pb2 as _plan_pb2
 from autopack.api.reason.v1 import reason_pb2 as _reason_pb2
 from buf.validate import validate_pb2 as _validate_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -47,7 +48,7 @@ class RunRecord(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., project_id: _Optional[str] = ..., plan_name: _Optional[str] = ..., state: _Optional[str] = ..., base: _Optional[str] = ..., head: _Optional[str] = ..., submit_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., phases: _Optional[_Iterable[_Union[PhaseRecord, _Mapping]]] = ..., tree: _Optional[str] = ...) -> None: ...
 
 class PhaseRecord(_message.Message):
-    __slots__ = ("phase_id", "goal", "category", "state", "commit", "decision_digest", "paths", "checks", "attempts")
+    __slots__ = ("phase_id", "goal", "category", "state", "commit", "decision_digest", "paths", "checks", "attempts", "decision")
     PHASE_ID_FIELD_NUMBER: _ClassVar[int]
     GOAL_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +58,7 @@ class PhaseRecord(_message.Message):
     PATHS_FIELD_NUMBER: _ClassVar[int]
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     phase_id: str
     goal: str
     category: str
@@ -66,7 +68,8 @@ class PhaseRecord(_message.Message):
     paths: _containers.RepeatedScalarFieldContainer[str]
     checks: _containers.RepeatedScalarFieldContainer[str]
     attempts: _containers.RepeatedCompositeFieldContainer[AttemptRecord]
-    def __init__(self, phase_id: _Optional[str] = ..., goal: _Optional[str] = ..., category: _Optional[str] = ..., state: _Optional[str] = ..., commit: _Optional[str] = ..., decision_digest: _Optional[str] = ..., paths: _Optional[_Iterable[str]] = ..., checks: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[AttemptRecord, _Mapping]]] = ...) -> None: ...
+    decision: _plan_pb2.PhaseDecision
+    def __init__(self, phase_id: _Optional[str] = ..., goal: _Optional[str] = ..., category: _Optional[str] = ..., state: _Optional[str] = ..., commit: _Optional[str] = ..., decision_digest: _Optional[str] = ..., paths: _Optional[_Iterable[str]] = ..., checks: _Optional[_Iterable[str]] = ..., attempts: _Optional[_Iterable[_Union[AttemptRecord, _Mapping]]] = ..., decision: _Optional[_Union[_plan_pb2.PhaseDecision, _Mapping]] = ...) -> None: ...
 
 class AttemptRecord(_message.Message):
     __slots__ = ("number", "state", "reasons")

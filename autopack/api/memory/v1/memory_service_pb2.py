@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from autopack.api.ledger.v1 import ledger_pb2 as autopack_dot_api_dot_ledger_dot_v1_dot_ledger__pb2
 from autopack.api.memory.v1 import memory_pb2 as autopack_dot_api_dot_memory_dot_v1_dot_memory__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+autopack/api/memory/v1/memory_service.proto\x12\x16\x61utopack.api.memory.v1\x1a#autopack/api/ledger/v1/ledger.proto\x1a#autopack/api/memory/v1/memory.proto\x1a\x1b\x62uf/validate/validate.proto\"m\n\x10RecordRunRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x39\n\x06record\x18\x02 \x01(\x0b\x32!.autopack.api.memory.v1.RunRecordB\x06\xbaH\x03\xc8\x01\x01\"\x13\n\x11RecordRunResponse\"\xde\x01\n\x10StartTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\"\n\x07run_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04\x10\x01\x18\x64\x12 \n\x0cupload_token\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0bgit_address\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"?\n\x11StartTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"1\n\x0fWaitTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\">\n\x10WaitTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"\xc2\x01\n\x11StartIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12%\n\x06\x63ommit\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x0f\n\x07rebuild\x18\x04 \x01(\x08\x12\x1f\n\x0bgit_address\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x14\n\x0cinclude_code\x18\x06 \x01(\x08\"B\n\x12StartIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"2\n\x10WaitIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"A\n\x11WaitIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"\xb0\x01\n\rRecallRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x05query\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12\x16\n\x05top_k\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1c\n\tmax_chars\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x9a\x0c\x12\x17\n\x0finclude_pending\x18\x05 \x01(\x08\x12\x14\n\x0cinclude_code\x18\x06 \x01(\x08\";\n\x0eRecallResponse\x12)\n\x04hits\x18\x01 \x03(\x0b\x32\x1b.autopack.api.memory.v1.Hit\"\xad\x01\n\x12ListEntriesRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\".autopack.api.ledger.v1.LedgerKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"^\n\x13ListEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.autopack.api.ledger.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xba\x05\n\rMemoryService\x12`\n\tRecordRun\x12(.autopack.api.memory.v1.RecordRunRequest\x1a).autopack.api.memory.v1.RecordRunResponse\x12`\n\tStartTidy\x12(.autopack.api.memory.v1.StartTidyRequest\x1a).autopack.api.memory.v1.StartTidyResponse\x12]\n\x08WaitTidy\x12\'.autopack.api.memory.v1.WaitTidyRequest\x1a(.autopack.api.memory.v1.WaitTidyResponse\x12\x63\n\nStartIndex\x12).autopack.api.memory.v1.StartIndexRequest\x1a*.autopack.api.memory.v1.StartIndexResponse\x12`\n\tWaitIndex\x12(.autopack.api.memory.v1.WaitIndexRequest\x1a).autopack.api.memory.v1.WaitIndexResponse\x12W\n\x06Recall\x12%.autopack.api.memory.v1.RecallRequest\x1a&.autopack.api.memory.v1.RecallResponse\x12\x66\n\x0bListEntries\x12*.autopack.api.memory.v1.ListEntriesRequest\x1a+.autopack.api.memory.v1.ListEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+autopack/api/memory/v1/memory_service.proto\x12\x16\x61utopack.api.memory.v1\x1a#autopack/api/ledger/v1/ledger.proto\x1a#autopack/api/memory/v1/memory.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n\x10RecordRunRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x39\n\x06record\x18\x02 \x01(\x0b\x32!.autopack.api.memory.v1.RunRecordB\x06\xbaH\x03\xc8\x01\x01\"\x13\n\x11RecordRunResponse\"\x88\x02\n\x10StartTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12#\n\x04\x62\x61se\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\"\n\x07run_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04\x10\x01\x18\x64\x12 \n\x0cupload_token\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1f\n\x0bgit_address\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"?\n\x11StartTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"1\n\x0fWaitTidyRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\">\n\x10WaitTidyResponse\x12*\n\x04tidy\x18\x01 \x01(\x0b\x32\x1c.autopack.api.memory.v1.Tidy\"\xc2\x01\n\x11StartIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\x12\x1e\n\nproject_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12%\n\x06\x63ommit\x18\x03 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[0-9a-f]{40}$\x12\x0f\n\x07rebuild\x18\x04 \x01(\x08\x12\x1f\n\x0bgit_address\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x14\n\x0cinclude_code\x18\x06 \x01(\x08\"B\n\x12StartIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"2\n\x10WaitIndexRequest\x12\x1e\n\nrequest_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xac\x02\"A\n\x11WaitIndexResponse\x12,\n\x05index\x18\x01 \x01(\x0b\x32\x1d.autopack.api.memory.v1.Index\"\xb0\x01\n\rRecallRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1a\n\x05query\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12\x16\n\x05top_k\x18\x03 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x1c\n\tmax_chars\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x9a\x0c\x12\x17\n\x0finclude_pending\x18\x05 \x01(\x08\x12\x14\n\x0cinclude_code\x18\x06 \x01(\x08\";\n\x0eRecallResponse\x12)\n\x04hits\x18\x01 \x03(\x0b\x32\x1b.autopack.api.memory.v1.Hit\"\xad\x01\n\x12ListEntriesRequest\x12\x1e\n\nproject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12:\n\x04kind\x18\x02 \x01(\x0e\x32\".autopack.api.ledger.v1.LedgerKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1d\n\tpage_size\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\"^\n\x13ListEntriesResponse\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.autopack.api.ledger.v1.Entry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xba\x05\n\rMemoryService\x12`\n\tRecordRun\x12(.autopack.api.memory.v1.RecordRunRequest\x1a).autopack.api.memory.v1.RecordRunResponse\x12`\n\tStartTidy\x12(.autopack.api.memory.v1.StartTidyRequest\x1a).autopack.api.memory.v1.StartTidyResponse\x12]\n\x08WaitTidy\x12\'.autopack.api.memory.v1.WaitTidyRequest\x1a(.autopack.api.memory.v1.WaitTidyResponse\x12\x63\n\nStartIndex\x12).autopack.api.memory.v1.StartIndexRequest\x1a*.autopack.api.memory.v1.StartIndexResponse\x12`\n\tWaitIndex\x12(.autopack.api.memory.v1.WaitIndexRequest\x1a).autopack.api.memory.v1.WaitIndexResponse\x12W\n\x06Recall\x12%.autopack.api.memory.v1.RecallRequest\x1a&.autopack.api.memory.v1.RecallResponse\x12\x66\n\x0bListEntries\x12*.autopack.api.memory.v1.ListEntriesRequest\x1a+.autopack.api.memory.v1.ListEntriesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,34 +79,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTENTRIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_RECORDRUNREQUEST']._serialized_start=174
-  _globals['_RECORDRUNREQUEST']._serialized_end=283
-  _globals['_RECORDRUNRESPONSE']._serialized_start=285
-  _globals['_RECORDRUNRESPONSE']._serialized_end=304
-  _globals['_STARTTIDYREQUEST']._serialized_start=307
-  _globals['_STARTTIDYREQUEST']._serialized_end=529
-  _globals['_STARTTIDYRESPONSE']._serialized_start=531
-  _globals['_STARTTIDYRESPONSE']._serialized_end=594
-  _globals['_WAITTIDYREQUEST']._serialized_start=596
-  _globals['_WAITTIDYREQUEST']._serialized_end=645
-  _globals['_WAITTIDYRESPONSE']._serialized_start=647
-  _globals['_WAITTIDYRESPONSE']._serialized_end=709
-  _globals['_STARTINDEXREQUEST']._serialized_start=712
-  _globals['_STARTINDEXREQUEST']._serialized_end=906
-  _globals['_STARTINDEXRESPONSE']._serialized_start=908
-  _globals['_STARTINDEXRESPONSE']._serialized_end=974
-  _globals['_WAITINDEXREQUEST']._serialized_start=976
-  _globals['_WAITINDEXREQUEST']._serialized_end=1026
-  _globals['_WAITINDEXRESPONSE']._serialized_start=1028
-  _globals['_WAITINDEXRESPONSE']._serialized_end=1093
-  _globals['_RECALLREQUEST']._serialized_start=1096
-  _globals['_RECALLREQUEST']._serialized_end=1272
-  _globals['_RECALLRESPONSE']._serialized_start=1274
-  _globals['_RECALLRESPONSE']._serialized_end=1333
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1336
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1509
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=1511
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=1605
-  _globals['_MEMORYSERVICE']._serialized_start=1608
-  _globals['_MEMORYSERVICE']._serialized_end=2306
+  _globals['_RECORDRUNREQUEST']._serialized_start=207
+  _globals['_RECORDRUNREQUEST']._serialized_end=316
+  _globals['_RECORDRUNRESPONSE']._serialized_start=318
+  _globals['_RECORDRUNRESPONSE']._serialized_end=337
+  _globals['_STARTTIDYREQUEST']._serialized_start=340
+  _globals['_STARTTIDYREQUEST']._serialized_end=604
+  _globals['_STARTTIDYRESPONSE']._serialized_start=606
+  _globals['_STARTTIDYRESPONSE']._serialized_end=669
+  _globals['_WAITTIDYREQUEST']._serialized_start=671
+  _globals['_WAITTIDYREQUEST']._serialized_end=720
+  _globals['_WAITTIDYRESPONSE']._serialized_start=722
+  _globals['_WAITTIDYRESPONSE']._serialized_end=784
+  _globals['_STARTINDEXREQUEST']._serialized_start=787
+  _globals['_STARTINDEXREQUEST']._serialized_end=981
+  _globals['_STARTINDEXRESPONSE']._serialized_start=983
+  _globals['_STARTINDEXRESPONSE']._serialized_end=1049
+  _globals['_WAITINDEXREQUEST']._serialized_start=1051
+  _globals['_WAITINDEXREQUEST']._serialized_end=1101
+  _globals['_WAITINDEXRESPONSE']._serialized_start=1103
+  _globals['_WAITINDEXRESPONSE']._serialized_end=1168
+  _globals['_RECALLREQUEST']._serialized_start=1171
+  _globals['_RECALLREQUEST']._serialized_end=1347
+  _globals['_RECALLRESPONSE']._serialized_start=1349
+  _globals['_RECALLRESPONSE']._serialized_end=1408
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1411
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1584
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=1586
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=1680
+  _globals['_MEMORYSERVICE']._serialized_start=1683
+  _globals['_MEMORYSERVICE']._serialized_end=2381
 # @@protoc_insertion_point(module_scope)

@@ -1,6 +1,9 @@
+import datetime
+
 from autopack.api.ledger.v1 import ledger_pb2 as _ledger_pb2
 from autopack.api.memory.v1 import memory_pb2 as _memory_pb2
 from buf.validate import validate_pb2 as _validate_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -22,20 +25,22 @@ class RecordRunResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class StartTidyRequest(_message.Message):
-    __slots__ = ("request_id", "project_id", "base", "run_ids", "upload_token", "git_address")
+    __slots__ = ("request_id", "project_id", "base", "run_ids", "upload_token", "git_address", "time")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     BASE_FIELD_NUMBER: _ClassVar[int]
     RUN_IDS_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_TOKEN_FIELD_NUMBER: _ClassVar[int]
     GIT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     project_id: str
     base: str
     run_ids: _containers.RepeatedScalarFieldContainer[str]
     upload_token: str
     git_address: str
-    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., run_ids: _Optional[_Iterable[str]] = ..., upload_token: _Optional[str] = ..., git_address: _Optional[str] = ...) -> None: ...
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, request_id: _Optional[str] = ..., project_id: _Optional[str] = ..., base: _Optional[str] = ..., run_ids: _Optional[_Iterable[str]] = ..., upload_token: _Optional[str] = ..., git_address: _Optional[str] = ..., time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class StartTidyResponse(_message.Message):
     __slots__ = ("tidy",)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61utopack/api/plan/v1/plan.proto\x12\x14\x61utopack.api.plan.v1\x1a\x1b\x62uf/validate/validate.proto\"\xca\x01\n\x04Plan\x12\x18\n\x07version\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x08\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x04\x62\x61se\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12:\n\x07landing\x18\x04 \x01(\x0e\x32\x1d.autopack.api.plan.v1.LandingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x06phases\x18\x05 \x03(\x0b\x32\x1b.autopack.api.plan.v1.PhaseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\"\xc0\x03\n\x05Phase\x12\x34\n\x08phase_id\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x19\n\x04goal\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12/\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12@\n\ndepends_on\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\xe8\x07\x18\x01\"\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x32\n\x05scope\x18\x05 \x01(\x0b\x32\x1b.autopack.api.plan.v1.ScopeB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x07\x62uilder\x18\x06 \x01(\x0b\x32!.autopack.api.plan.v1.BuilderSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x06\x63hecks\x18\x07 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1e\n\x05hints\x18\x08 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xd0\x0f\x12,\n\x06\x62udget\x18\t \x01(\x0b\x32\x1c.autopack.api.plan.v1.Budget\"Q\n\x05Scope\x12#\n\x05paths\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12#\n\x07\x63ontext\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \"\xe4\x02\n\x0b\x42uilderSpec\x12\x33\n\x05patch\x18\x01 \x01(\x0b\x32\".autopack.api.plan.v1.PatchBuilderH\x00\x12\x37\n\x07\x63ommand\x18\x02 \x01(\x0b\x32$.autopack.api.plan.v1.CommandBuilderH\x00\x12\x33\n\x05named\x18\x03 \x01(\x0b\x32\".autopack.api.plan.v1.NamedBuilderH\x00\x12\x35\n\x06repair\x18\x04 \x01(\x0b\x32#.autopack.api.plan.v1.RepairBuilderH\x00\x12\x35\n\x06replay\x18\x05 \x01(\x0b\x32#.autopack.api.plan.v1.ReplayBuilderH\x00\x12\x35\n\x06ledger\x18\x06 \x01(\x0b\x32#.autopack.api.plan.v1.LedgerBuilderH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"e\n\x0cPatchBuilder\x12\x18\n\x04\x64iff\x18\x01 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02\x12;\n\x05\x66iles\x18\x02 \x03(\x0b\x32!.autopack.api.plan.v1.FileContentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"W\n\x0b\x46ileContent\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12!\n\x08\x63ontents\x18\x02 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02H\x00\x88\x01\x01\x42\x0b\n\t_contents\"*\n\x0e\x43ommandBuilder\x12\x18\n\x03run\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\"&\n\x0cNamedBuilder\x12\x16\n\x03use\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\x0f\n\rRepairBuilder\"*\n\rReplayBuilder\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"3\n\rLedgerBuilder\x12\"\n\x07run_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04\x10\x01\x18\x64\"\xb8\x01\n\x05\x43heck\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x18\n\x03run\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12=\n\x07reports\x18\x03 \x01(\tB,\xbaH)r\'2%^(pytest|unittest|tap|none|junit:.+)$\x12$\n\x0ftimeout_seconds\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\x80\xa3\x05(\x01\"a\n\x06\x42udget\x12\x19\n\x08\x61ttempts\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x0f\n\x07seconds\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x1b\n\x03usd\x18\x04 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00*P\n\x07Landing\x12\x17\n\x13LANDING_UNSPECIFIED\x10\x00\x12\x12\n\x0eLANDING_BRANCH\x10\x01\x12\x18\n\x14LANDING_FAST_FORWARD\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x61utopack/api/plan/v1/plan.proto\x12\x14\x61utopack.api.plan.v1\x1a\x1b\x62uf/validate/validate.proto\"\xca\x01\n\x04Plan\x12\x18\n\x07version\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x08\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x18\n\x04\x62\x61se\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xf4\x03\x12:\n\x07landing\x18\x04 \x01(\x0e\x32\x1d.autopack.api.plan.v1.LandingB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x38\n\x06phases\x18\x05 \x03(\x0b\x32\x1b.autopack.api.plan.v1.PhaseB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x90N\"\xf7\x03\n\x05Phase\x12\x34\n\x08phase_id\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x19\n\x04goal\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x9c\x01\x12/\n\x08\x63\x61tegory\x18\x03 \x01(\tB\x1d\xbaH\x1ar\x18\x32\x16^[a-z][a-z0-9_]{0,63}$\x12@\n\ndepends_on\x18\x04 \x03(\tB,\xbaH)\x92\x01&\x10\xe8\x07\x18\x01\"\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x32\n\x05scope\x18\x05 \x01(\x0b\x32\x1b.autopack.api.plan.v1.ScopeB\x06\xbaH\x03\xc8\x01\x01\x12:\n\x07\x62uilder\x18\x06 \x01(\x0b\x32!.autopack.api.plan.v1.BuilderSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x35\n\x06\x63hecks\x18\x07 \x03(\x0b\x32\x1b.autopack.api.plan.v1.CheckB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x1e\n\x05hints\x18\x08 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03\x18\xd0\x0f\x12,\n\x06\x62udget\x18\t \x01(\x0b\x32\x1c.autopack.api.plan.v1.Budget\x12\x35\n\x08\x64\x65\x63ision\x18\n \x01(\x0b\x32#.autopack.api.plan.v1.PhaseDecision\"\xdd\x01\n\rPhaseDecision\x12\x19\n\x05title\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1b\n\x07\x63ontext\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12\x1c\n\x08\x64\x65\x63ision\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12 \n\x0c\x61lternatives\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12 \n\x0c\x63onsequences\x18\x05 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x90N\x12\x32\n\nsupersedes\x18\x06 \x03(\tB\x1e\xbaH\x1b\x92\x01\x18\x10\x64\"\x14r\x12\x32\x10^DEC-[0-9]{4,9}$\"Q\n\x05Scope\x12#\n\x05paths\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \x12#\n\x07\x63ontext\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80 \"\xe4\x02\n\x0b\x42uilderSpec\x12\x33\n\x05patch\x18\x01 \x01(\x0b\x32\".autopack.api.plan.v1.PatchBuilderH\x00\x12\x37\n\x07\x63ommand\x18\x02 \x01(\x0b\x32$.autopack.api.plan.v1.CommandBuilderH\x00\x12\x33\n\x05named\x18\x03 \x01(\x0b\x32\".autopack.api.plan.v1.NamedBuilderH\x00\x12\x35\n\x06repair\x18\x04 \x01(\x0b\x32#.autopack.api.plan.v1.RepairBuilderH\x00\x12\x35\n\x06replay\x18\x05 \x01(\x0b\x32#.autopack.api.plan.v1.ReplayBuilderH\x00\x12\x35\n\x06ledger\x18\x06 \x01(\x0b\x32#.autopack.api.plan.v1.LedgerBuilderH\x00\x42\r\n\x04kind\x12\x05\xbaH\x02\x08\x01\"e\n\x0cPatchBuilder\x12\x18\n\x04\x64iff\x18\x01 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02\x12;\n\x05\x66iles\x18\x02 \x03(\x0b\x32!.autopack.api.plan.v1.FileContentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"W\n\x0b\x46ileContent\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80 \x12!\n\x08\x63ontents\x18\x02 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02H\x00\x88\x01\x01\x42\x0b\n\t_contents\"*\n\x0e\x43ommandBuilder\x12\x18\n\x03run\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\"&\n\x0cNamedBuilder\x12\x16\n\x03use\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"\x0f\n\rRepairBuilder\"*\n\rReplayBuilder\x12\x19\n\x06run_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\"3\n\rLedgerBuilder\x12\"\n\x07run_ids\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x90N\"\x06r\x04\x10\x01\x18\x64\"\xb8\x01\n\x05\x43heck\x12\x30\n\x04name\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9._-]{0,99}$\x12\x18\n\x03run\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\x10\x01\x18\xa0\x8d\x06\x12=\n\x07reports\x18\x03 \x01(\tB,\xbaH)r\'2%^(pytest|unittest|tap|none|junit:.+)$\x12$\n\x0ftimeout_seconds\x18\x04 \x01(\rB\x0b\xbaH\x08*\x06\x18\x80\xa3\x05(\x01\"a\n\x06\x42udget\x12\x19\n\x08\x61ttempts\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x64\x12\x0f\n\x07seconds\x18\x02 \x01(\r\x12\x0e\n\x06tokens\x18\x03 \x01(\x04\x12\x1b\n\x03usd\x18\x04 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00*P\n\x07Landing\x12\x17\n\x13LANDING_UNSPECIFIED\x10\x00\x12\x12\n\x0eLANDING_BRANCH\x10\x01\x12\x18\n\x14LANDING_FAST_FORWARD\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PHASE'].fields_by_name['checks']._serialized_options = b'\272H\005\222\001\002\020d'
   _globals['_PHASE'].fields_by_name['hints']._loaded_options = None
   _globals['_PHASE'].fields_by_name['hints']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003\030\320\017'
+  _globals['_PHASEDECISION'].fields_by_name['title']._loaded_options = None
+  _globals['_PHASEDECISION'].fields_by_name['title']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_PHASEDECISION'].fields_by_name['context']._loaded_options = None
+  _globals['_PHASEDECISION'].fields_by_name['context']._serialized_options = b'\272H\007r\005\020\001\030\220N'
+  _globals['_PHASEDECISION'].fields_by_name['decision']._loaded_options = None
+  _globals['_PHASEDECISION'].fields_by_name['decision']._serialized_options = b'\272H\007r\005\020\001\030\220N'
+  _globals['_PHASEDECISION'].fields_by_name['alternatives']._loaded_options = None
+  _globals['_PHASEDECISION'].fields_by_name['alternatives']._serialized_options = b'\272H\007r\005\020\001\030\220N'
+  _globals['_PHASEDECISION'].fields_by_name['consequences']._loaded_options = None
+  _globals['_PHASEDECISION'].fields_by_name['consequences']._serialized_options = b'\272H\007r\005\020\001\030\220N'
+  _globals['_PHASEDECISION'].fields_by_name['supersedes']._loaded_options = None
+  _globals['_PHASEDECISION'].fields_by_name['supersedes']._serialized_options = b'\272H\033\222\001\030\020d\"\024r\0222\020^DEC-[0-9]{4,9}$'
   _globals['_SCOPE'].fields_by_name['paths']._loaded_options = None
   _globals['_SCOPE'].fields_by_name['paths']._serialized_options = b'\272H\021\222\001\016\010\001\020\350\007\"\007r\005\020\001\030\200 '
   _globals['_SCOPE'].fields_by_name['context']._loaded_options = None
@@ -92,32 +104,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUDGET'].fields_by_name['attempts']._serialized_options = b'\272H\004*\002\030d'
   _globals['_BUDGET'].fields_by_name['usd']._loaded_options = None
   _globals['_BUDGET'].fields_by_name['usd']._serialized_options = b'\272H\013\022\t)\000\000\000\000\000\000\000\000'
-  _globals['_LANDING']._serialized_start=1860
-  _globals['_LANDING']._serialized_end=1940
+  _globals['_LANDING']._serialized_start=2139
+  _globals['_LANDING']._serialized_end=2219
   _globals['_PLAN']._serialized_start=87
   _globals['_PLAN']._serialized_end=289
   _globals['_PHASE']._serialized_start=292
-  _globals['_PHASE']._serialized_end=740
-  _globals['_SCOPE']._serialized_start=742
-  _globals['_SCOPE']._serialized_end=823
-  _globals['_BUILDERSPEC']._serialized_start=826
-  _globals['_BUILDERSPEC']._serialized_end=1182
-  _globals['_PATCHBUILDER']._serialized_start=1184
-  _globals['_PATCHBUILDER']._serialized_end=1285
-  _globals['_FILECONTENT']._serialized_start=1287
-  _globals['_FILECONTENT']._serialized_end=1374
-  _globals['_COMMANDBUILDER']._serialized_start=1376
-  _globals['_COMMANDBUILDER']._serialized_end=1418
-  _globals['_NAMEDBUILDER']._serialized_start=1420
-  _globals['_NAMEDBUILDER']._serialized_end=1458
-  _globals['_REPAIRBUILDER']._serialized_start=1460
-  _globals['_REPAIRBUILDER']._serialized_end=1475
-  _globals['_REPLAYBUILDER']._serialized_start=1477
-  _globals['_REPLAYBUILDER']._serialized_end=1519
-  _globals['_LEDGERBUILDER']._serialized_start=1521
-  _globals['_LEDGERBUILDER']._serialized_end=1572
-  _globals['_CHECK']._serialized_start=1575
-  _globals['_CHECK']._serialized_end=1759
-  _globals['_BUDGET']._serialized_start=1761
-  _globals['_BUDGET']._serialized_end=1858
+  _globals['_PHASE']._serialized_end=795
+  _globals['_PHASEDECISION']._serialized_start=798
+  _globals['_PHASEDECISION']._serialized_end=1019
+  _globals['_SCOPE']._serialized_start=1021
+  _globals['_SCOPE']._serialized_end=1102
+  _globals['_BUILDERSPEC']._serialized_start=1105
+  _globals['_BUILDERSPEC']._serialized_end=1461
+  _globals['_PATCHBUILDER']._serialized_start=1463
+  _globals['_PATCHBUILDER']._serialized_end=1564
+  _globals['_FILECONTENT']._serialized_start=1566
+  _globals['_FILECONTENT']._serialized_end=1653
+  _globals['_COMMANDBUILDER']._serialized_start=1655
+  _globals['_COMMANDBUILDER']._serialized_end=1697
+  _globals['_NAMEDBUILDER']._serialized_start=1699
+  _globals['_NAMEDBUILDER']._serialized_end=1737
+  _globals['_REPAIRBUILDER']._serialized_start=1739
+  _globals['_REPAIRBUILDER']._serialized_end=1754
+  _globals['_REPLAYBUILDER']._serialized_start=1756
+  _globals['_REPLAYBUILDER']._serialized_end=1798
+  _globals['_LEDGERBUILDER']._serialized_start=1800
+  _globals['_LEDGERBUILDER']._serialized_end=1851
+  _globals['_CHECK']._serialized_start=1854
+  _globals['_CHECK']._serialized_end=2038
+  _globals['_BUDGET']._serialized_start=2040
+  _globals['_BUDGET']._serialized_end=2137
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ class Plan(_message.Message):
     def __init__(self, version: _Optional[int] = ..., name: _Optional[str] = ..., base: _Optional[str] = ..., landing: _Optional[_Union[Landing, str]] = ..., phases: _Optional[_Iterable[_Union[Phase, _Mapping]]] = ...) -> None: ...
 
 class Phase(_message.Message):
-    __slots__ = ("phase_id", "goal", "category", "depends_on", "scope", "builder", "checks", "hints", "budget")
+    __slots__ = ("phase_id", "goal", "category", "depends_on", "scope", "builder", "checks", "hints", "budget", "decision")
     PHASE_ID_FIELD_NUMBER: _ClassVar[int]
     GOAL_FIELD_NUMBER: _ClassVar[int]
     CATEGORY_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class Phase(_message.Message):
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     HINTS_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
     phase_id: str
     goal: str
     category: str
@@ -51,7 +52,24 @@ class Phase(_message.Message):
     checks: _containers.RepeatedCompositeFieldContainer[Check]
     hints: _containers.RepeatedScalarFieldContainer[str]
     budget: Budget
-    def __init__(self, phase_id: _Optional[str] = ..., goal: _Optional[str] = ..., category: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., builder: _Optional[_Union[BuilderSpec, _Mapping]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., hints: _Optional[_Iterable[str]] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ...) -> None: ...
+    decision: PhaseDecision
+    def __init__(self, phase_id: _Optional[str] = ..., goal: _Optional[str] = ..., category: _Optional[str] = ..., depends_on: _Optional[_Iterable[str]] = ..., scope: _Optional[_Union[Scope, _Mapping]] = ..., builder: _Optional[_Union[BuilderSpec, _Mapping]] = ..., checks: _Optional[_Iterable[_Union[Check, _Mapping]]] = ..., hints: _Optional[_Iterable[str]] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., decision: _Optional[_Union[PhaseDecision, _Mapping]] = ...) -> None: ...
+
+class PhaseDecision(_message.Message):
+    __slots__ = ("title", "context", "decision", "alternatives", "consequences", "supersedes")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    CONSEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    SUPERSEDES_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    context: str
+    decision: str
+    alternatives: str
+    consequences: str
+    supersedes: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, title: _Optional[str] = ..., context: _Optional[str] = ..., decision: _Optional[str] = ..., alternatives: _Optional[str] = ..., consequences: _Optional[str] = ..., supersedes: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Scope(_message.Message):
     __slots__ = ("paths", "context")
