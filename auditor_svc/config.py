@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autopack.database.retention import DAYS, retention_days
+from autopack.database.retention import DAYS
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import whole_number
@@ -59,7 +59,7 @@ class Config:
             workers=whole_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
             concurrent_audits=whole_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
             git_directory=Path(git_directory) if git_directory else None,
-            retention_days=retention_days(environ),
+            retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autopack.database.retention import DAYS, retention_days
+from autopack.database.retention import DAYS
 from autopack.policy.policy import TIERS
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import one_of, seconds, whole_number
@@ -80,7 +80,7 @@ class Config:
             sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
             key=KeySource.from_environ(environ, directory),
             git_directory=Path(git_directory) if git_directory else None,
-            retention_days=retention_days(environ),
+            retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autopack.database.retention import DAYS, retention_days
+from autopack.database.retention import DAYS
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import whole_number
@@ -74,7 +74,7 @@ class Config:
             embeddings_model=environ.get("AUTOPACK_EMBEDDINGS_MODEL", "text-embedding-3-small"),
             embeddings_api_key=environ.get("AUTOPACK_EMBEDDINGS_API_KEY", ""),
             git_directory=Path(git_directory) if git_directory else None,
-            retention_days=retention_days(environ),
+            retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

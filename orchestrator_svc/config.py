@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autopack.database.retention import DAYS, retention_days
+from autopack.database.retention import DAYS
 from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import seconds, whole_number
@@ -95,7 +95,7 @@ class Config:
             patience_seconds=seconds(environ, "AUTOPACK_PATIENCE_SECONDS", 30.0),
             lease_seconds=seconds(environ, "AUTOPACK_LEASE_SECONDS", 15.0),
             anchor_command=environ.get("AUTOPACK_ANCHOR_COMMAND", ""),
-            retention_days=retention_days(environ),
+            retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),
             spans=Path(spans) if spans else directory / "spans.db",
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",

@@ -5,10 +5,9 @@ Ledgers, memory and what is in a repository are no business of it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from autopack.errors import AutopackError
-from autopack.settings import whole_number
 
 logger = logging.getLogger(__name__)
 
@@ -19,11 +18,6 @@ FIRST_SECONDS = 2.0
 
 Prune = Callable[[float], Awaitable[None]]
 """Forgets what nobody has used since a time, in Unix seconds; again does no harm."""
-
-
-def retention_days(environ: Mapping[str, str]) -> int:
-    """AUTOPACK_RETENTION_DAYS. Raises InvalidInput SETTING_INVALID."""
-    return whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS)
 
 
 class Retention:

@@ -5,16 +5,8 @@ import asyncio
 import pytest
 
 from autopack.database import retention
-from autopack.database.retention import DAY_SECONDS, Retention, retention_days
-from autopack.errors import InvalidInput, Reason, Unavailable
-
-
-async def test_the_setting_is_a_whole_number_of_days() -> None:
-    assert retention_days({}) == 90
-    assert retention_days({"AUTOPACK_RETENTION_DAYS": "7"}) == 7
-    for wrong in ("0", "-1", "1.5", "always"):
-        with pytest.raises(InvalidInput, match="AUTOPACK_RETENTION_DAYS"):
-            retention_days({"AUTOPACK_RETENTION_DAYS": wrong})
+from autopack.database.retention import DAY_SECONDS, Retention
+from autopack.errors import Reason, Unavailable
 
 
 async def test_one_that_fails_does_not_keep_the_others_from_pruning() -> None:
