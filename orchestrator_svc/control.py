@@ -24,7 +24,7 @@ from autopack.errors import (
 from autopack.policy.convert import plan_from_proto
 from autopack.policy.plan import Plan
 from autopack.policy.read import policy_at
-from autopack.policy.run_ids import refuse_run_id
+from autopack.policy.run_ids import is_run_id, refuse_run_id
 from autopack.signing.approvals import proven_by
 from orchestrator_svc.domain.run import Event, Run
 from orchestrator_svc.domain.states import ENDED_RUNS, PhaseState, RunState
@@ -66,9 +66,10 @@ class Control:
     async def submit(self, request: messages.SubmitRunRequest) -> tuple[Run, tuple[Reason, ...]]:
         """Submits the plan and has it driven; the same run_id with the same plan finds the run."""
         run_id = request.run_id or "run-" + _digest(request.request_id.encode())[:10]
-        if refusal := refuse_run_id(run_id):
+        again = request.HasField("replay")
+        if (refusal := refuse_run_id(run_id)) and not (again and is_run_id(run_id)):
             raise InvalidInput(refusal)
-        plan = plan_from_proto(request.plan)
+        plan = plan_from_proto(request.plan, ledgers_too=again)
         project = await self.projects.open(request.repository)
         digest = _digest(request.plan.SerializeToString(deterministic=True))
         # Not prepared again: by now its own commits may be in the base.
@@ -80,6 +81,7 @@ class Control:
         now, replay = self.clock(), None
         if request.HasField("replay"):
             now, replay = await self._replayed(project, request.replay), request.replay
+            await self._remember_what_is_told_of(request.plan, project)
         run = await self.submit_prepared(request.plan, prepared, run_id, now, replay)
         return run, prepared.base.notices
 
@@ -94,7 +96,18 @@ class Control:
             raise PermissionDenied(Reason("REPLAY_NOT_ALLOWED", "A server replays no runs.", fix))
         changes = [build.change for build in replay.builds if build.change]
         await asyncio.to_thread(project.remote.fetch, project.store, changes)
+        # A train that went again on another base was built on the one before it.
+        bases = [base for change in changes for base in project.store.parents(change)]
+        await asyncio.to_thread(project.remote.fetch, project.store, bases)
         return replay.submit_time.ToMicroseconds() / 1_000_000
+
+    async def _remember_what_is_told_of(self, plan: plan_pb2.Plan, project: Project) -> None:
+        """Has memory know the runs of which a replayed tidy tells; those in the ledgers may not be here."""
+        for run_id in (name for phase in plan.phases for name in phase.builder.ledger.run_ids):
+            if await self.rows.exists(run_id):
+                run = await self.rows.get(run_id, self.clock())
+                told = plan_pb2.Plan.FromString(await self.rows.plan(run_id))
+                await self.drivers.remember(run, told, project)
 
     async def submit_prepared(
         self,

@@ -85,7 +85,9 @@ class Work:
             raise
         return build
 
-    async def tidy(self, identity: str, planned: plan_pb2.Phase, attempt: Attempt) -> build_pb2.Build:
+    async def tidy(
+        self, identity: str, planned: plan_pb2.Phase, run: Run, attempt: Attempt
+    ) -> build_pb2.Build:
         """Has memory write the ledgers, which is the build of a phase of category ledger."""
         await call(
             self.services.memory.StartTidy(
@@ -96,6 +98,7 @@ class Work:
                     run_ids=planned.builder.ledger.run_ids,
                     upload_token=attempt.upload_token,
                     git_address=self.git_address,
+                    time=convert.timestamp(run.submit_time),
                 )
             )
         )

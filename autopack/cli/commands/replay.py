@@ -1,9 +1,11 @@
 """`autopack replay`: runs the line of an earlier run again, from a clone and what its builders gave alone.
 
-Everything happens in a store and a home of its own; the clone is only read.
+Everything happens in a store and a home of its own; the clone is only read. A run of tidy's is replayed
+after the runs that it tells of, so that its entries are made anew of what these have left.
 """
 
 import asyncio
+import itertools
 import json
 import os
 import tempfile
@@ -11,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autopack.attestation.repository import Clone, open_clone
 from autopack.attestation.storage import INPUT_FILE, RUN_FILE, change_file, read_file
@@ -20,10 +22,15 @@ from autopack.attestation.verification import run_statement
 from autopack.cli import outcome
 from autopack.cli.session import Session
 from autopack.errors import FailedPrecondition, InvalidInput, Reason
+from autopack.ledger.entry import Kind
+from autopack.ledger.files import parse_files
 from autopack.signing.document import Document, parse
 from autopack.signing.dsse import parse_envelope
 from autopack.signing.keys import read_public_keys
 from autopack.signing.statement import parse_statement
+
+if TYPE_CHECKING:
+    from autopack.api.plan.v1.plan_pb2 import Plan
 
 WATCH_SECONDS = 0.05
 UNDRIVEN_SECONDS = 0.5
@@ -35,31 +42,58 @@ class Recorded:
 
     run_id: str
     given: Document
+    plan: "Plan"
     phases: list[Document]
     """How each ended, in the order in which they landed."""
+
+    @property
+    def tells_of(self) -> list[str]:
+        """Runs whose ledger entries it adds, or has found there."""
+        return [run_id for phase in self.plan.phases for run_id in phase.builder.ledger.run_ids]
 
 
 def replay(run_id: str, directory: Path, keys: list[Path], as_json: bool) -> int:
     """0 where commits and verdicts are the same, else 1 with the first divergence."""
     clone = open_clone(directory)
-    recorded = _recorded(clone, run_id, keys)
+    runs = list(_with_those_it_tells_of(clone, run_id, keys))
     with tempfile.TemporaryDirectory(prefix="autopack-replay-") as name:
         place = Path(name)
-        copy = _copy(clone, recorded, place / "repository")
-        phases = asyncio.run(_again(recorded, copy, place / "home"))
+        copy = _copy(clone, runs, place / "repository")
+        ended = asyncio.run(_all_again(runs, copy, place / "home"))
         again = open_clone(copy)
-        first = next(_divergences(recorded, phases, clone, again), None)
+        found = (_divergences(run, ended[run.run_id], clone, again) for run in runs)
+        first = next(itertools.chain.from_iterable(found), None)
+    phases = [phase for run in runs for phase in run.phases]
+    commits = [phase["commit"] for phase in phases if phase["commit"]]
     if as_json:
-        same = [phase["commit"] for phase in recorded.phases if phase["commit"]]
-        outcome.print_json(
-            "replay", {"run_id": run_id, "same": first is None, "commits": same, "first": first}
-        )
+        document = {"run_id": run_id, "runs": [run.run_id for run in runs], "same": first is None}
+        outcome.print_json("replay", {**document, "commits": commits, "first": first})
     elif first is None:
-        landed = sum(phase["state"] == "LANDED" for phase in recorded.phases)
-        print(f"same: {len(recorded.phases)} phases ended alike, {landed} commits and verdicts bit for bit")
+        whole = f" of {len(runs)} runs" if len(runs) > 1 else ""
+        said = f"{len(phases)} phases{whole} ended alike, {len(commits)} commits and verdicts bit for bit"
+        print(f"same: {said}")
     else:
-        print(f"diverged at {first['phase']}: {first['what']} was {first['was']}, is {first['is']}")
+        where = f"{first['run']}/{first['phase']}"
+        print(f"diverged at {where}: {first['what']} was {first['was']}, is {first['is']}")
     return outcome.DONE if first is None else outcome.REFUSED
+
+
+def _with_those_it_tells_of(clone: Clone, run_id: str, keys: list[Path]) -> Iterator[Recorded]:
+    """The run, after those whose entries it has added to the ledgers of its base."""
+    recorded = _recorded(clone, run_id, keys)
+    if recorded.tells_of:
+        base = recorded.given["base"]
+        entries = parse_files(Kind.BUILD, lambda path: _text(clone, base, path)).entries
+        known = {entry.content.get("Run") for entry in entries}
+        for each in recorded.tells_of:
+            if each not in known:
+                yield _recorded(clone, each, keys)
+    yield recorded
+
+
+def _text(clone: Clone, commit: str, path: str) -> str | None:
+    data = clone.store.read(commit, path)
+    return None if data is None else data.decode(errors="replace")
 
 
 def _recorded(clone: Clone, run_id: str, keys: list[Path]) -> Recorded:
@@ -72,26 +106,37 @@ def _recorded(clone: Clone, run_id: str, keys: list[Path]) -> Recorded:
         predicate, _ = run_statement(clone.store, trust(clone.store, read_public_keys(keys)), run_id)
     else:
         predicate = parse_statement(parse_envelope(statement, RUN_FILE), RUN_FILE).predicate
-    return Recorded(run_id, parse(given, INPUT_FILE), predicate["phases"])
+    from autopack.api.plan.v1 import plan_pb2
+
+    document = parse(given, INPUT_FILE)
+    plan = plan_pb2.Plan.FromString(bytes.fromhex(document["plan"]))
+    return Recorded(run_id, document, plan, predicate["phases"])
 
 
-def _copy(clone: Clone, recorded: Recorded, place: Path) -> Path:
-    """A repository with the run's base, and with what its builders gave."""
+def _copy(clone: Clone, runs: list[Recorded], place: Path) -> Path:
+    """A repository with the runs' bases, and with what their builders gave."""
     from autopack.gitstore.packs import copy_commits
     from autopack.gitstore.store import GitStore
 
     store = GitStore.open(place)
-    base = recorded.given["base"]
-    copy_commits(clone.store, store, [base, *_changes(recorded)])
-    store.update_refs([("refs/heads/main", base, "")])
+    changes = [attempt["change"] for run in runs for attempt in run.given["attempts"] if attempt["change"]]
+    bases = [base for change in changes for base in clone.store.parents(change)]
+    bases += [run.given["base"] for run in runs]
+    copy_commits(clone.store, store, [*dict.fromkeys(bases + changes)])
+    store.update_refs([("refs/heads/main", runs[-1].given["base"], "")])
     return place
 
 
-def _changes(recorded: Recorded) -> list[str]:
-    return [attempt["change"] for attempt in recorded.given["attempts"] if attempt["change"]]
+async def _all_again(runs: list[Recorded], copy: Path, home: Path) -> dict[str, Mapping[str, Any]]:
+    """Runs them one after the other; the phases as they ended, by run and id."""
+    # Its own home, where nothing is remembered that could be taken for something done now.
+    environ = {**os.environ, "AUTOPACK_HOME": str(home), "AUTOPACK_ANCHOR_COMMAND": ""}
+    async with Session("", environ=environ) as session:
+        stub = await session.orchestrator()
+        return {run.run_id: await _again(stub, run, copy) for run in runs}
 
 
-async def _again(recorded: Recorded, copy: Path, home: Path) -> Mapping[str, Any]:
+async def _again(stub: Any, recorded: Recorded, copy: Path) -> Mapping[str, Any]:
     """Has the line run, and answers for people as they did; the phases as they ended, by id."""
     from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -101,7 +146,8 @@ async def _again(recorded: Recorded, copy: Path, home: Path) -> Mapping[str, Any
     from autopack.cli.driving import get_run
     from autopack.rpc.errors import call, reasons_to_proto
 
-    plan = plan_pb2.Plan.FromString(bytes.fromhex(recorded.given["plan"]))
+    plan = plan_pb2.Plan()
+    plan.CopyFrom(recorded.plan)
     plan.base, plan.landing = recorded.given["base"], plan_pb2.LANDING_BRANCH
     submitted = Timestamp()
     submitted.FromMicroseconds(round(recorded.given["submitTime"] * 1_000_000))
@@ -116,43 +162,35 @@ async def _again(recorded: Recorded, copy: Path, home: Path) -> Mapping[str, Any
         )
         for attempt in recorded.given["attempts"]
     ]
-    # Its own home, where nothing is remembered that could be taken for something done now.
-    session = Session("", environ={**os.environ, "AUTOPACK_HOME": str(home), "AUTOPACK_ANCHOR_COMMAND": ""})
-    async with session:
-        stub = await session.orchestrator()
-        run = (
-            await call(
-                stub.SubmitRun(
-                    messages.SubmitRunRequest(
-                        request_id=f"replay/{recorded.run_id}",
-                        plan=plan,
-                        repository=run_pb2.Repository(path=str(copy)),
-                        run_id=recorded.run_id,
-                        replay=messages.Replay(submit_time=submitted, builds=builds),
-                    )
+    submit = messages.SubmitRunRequest(
+        request_id=f"replay/{recorded.run_id}",
+        plan=plan,
+        repository=run_pb2.Repository(path=str(copy)),
+        run_id=recorded.run_id,
+        replay=messages.Replay(submit_time=submitted, builds=builds),
+    )
+    await call(stub.SubmitRun(submit))
+    approvals = sorted(recorded.given["approvals"], key=lambda each: each["time"])
+    for look in itertools.count():
+        run = await get_run(stub, recorded.run_id)
+        if run.state == run_pb2.RUN_STATE_RUNNING:
+            if run.reasons and not run.driven:
+                reason = run.reasons[0]
+                raise InvalidInput(Reason(reason.code, reason.message, reason.fix))
+            if not run.driven:
+                # Its driver met a change of its own and let go: the rows say where it goes on.
+                await asyncio.sleep(UNDRIVEN_SECONDS)
+                resume = messages.ResumeRunRequest(
+                    request_id=f"replay/{run.run_id}/resume/{look}", run_id=run.run_id
                 )
-            )
-        ).run
-        approvals = sorted(recorded.given["approvals"], key=lambda each: each["time"])
-        while True:
-            run = await get_run(stub, recorded.run_id)
-            if run.state == run_pb2.RUN_STATE_RUNNING:
-                if run.reasons and not run.driven:
-                    reason = run.reasons[0]
-                    raise InvalidInput(Reason(reason.code, reason.message, reason.fix))
-                if not run.driven:
-                    # Its driver met a change of its own and let go: the rows say where it goes on.
-                    await asyncio.sleep(UNDRIVEN_SECONDS)
-                    request = messages.ResumeRunRequest(
-                        request_id=f"replay/{run.run_id}/resume", run_id=run.run_id
-                    )
-                    with suppress(FailedPrecondition):  # it has ended meanwhile
-                        await call(stub.ResumeRun(request))
-            elif run.state != run_pb2.RUN_STATE_WAITING_APPROVAL or not await _answer(
-                stub, recorded, run, approvals
-            ):
-                return {phase.phase_id: phase for phase in run.phases}
-            await asyncio.sleep(WATCH_SECONDS)
+                with suppress(FailedPrecondition):  # it has ended meanwhile
+                    await call(stub.ResumeRun(resume))
+        elif run.state != run_pb2.RUN_STATE_WAITING_APPROVAL or not await _answer(
+            stub, recorded, run, approvals
+        ):
+            break
+        await asyncio.sleep(WATCH_SECONDS)
+    return {phase.phase_id: phase for phase in run.phases}
 
 
 async def _answer(stub: Any, recorded: Recorded, run: Any, approvals: list[Document]) -> bool:
@@ -202,17 +240,18 @@ def _divergences(
         )
         for name in before.keys() & after.keys():
             if before[name] != after[name]:
-                yield _divergence(was["id"], name, before[name], after[name])
+                yield _divergence(recorded, was["id"], name, before[name], after[name])
         if was["state"] not in (state, "CANCELLED"):
             reasons = "; ".join(f"{reason.code}: {reason.message}" for reason in now.reasons)
-            yield _divergence(was["id"], "state", was["state"], f"{state} ({reasons})" if reasons else state)
+            why = f"{state} ({reasons})" if reasons else state
+            yield _divergence(recorded, was["id"], "state", was["state"], why)
         if was["commit"] != now.commit:
-            yield _divergence(was["id"], "commit", was["commit"], now.commit)
+            yield _divergence(recorded, was["id"], "commit", was["commit"], now.commit)
 
 
-def _divergence(phase: str, what: str, was: object, now: object) -> dict[str, str]:
+def _divergence(recorded: Recorded, phase: str, what: str, was: object, now: object) -> dict[str, str]:
     shown = [each if isinstance(each, str) else json.dumps(each) for each in (was, now)]
-    return {"phase": phase, "what": what, "was": shown[0], "is": shown[1]}
+    return {"run": recorded.run_id, "phase": phase, "what": what, "was": shown[0], "is": shown[1]}
 
 
 def _decision(clone: Clone, run_id: str, commit: str) -> Document:
