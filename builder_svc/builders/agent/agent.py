@@ -5,7 +5,7 @@ import json
 import shlex
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -51,6 +51,13 @@ class Ended:
     """None: the adapter names no report."""
     report: bytes | None
     change: tuple[Edit, ...]
+    away: str
+    """Why it seems that its provider is away, where it has made no change; else empty."""
+
+    @property
+    def well(self) -> bool:
+        """Whether it did what it does, also where that changed nothing."""
+        return self.result.exit_code == 0 and (self.said is None or self.said.ended_well)
 
 
 class AgentBuilder:
@@ -86,9 +93,9 @@ class AgentBuilder:
         proxy = FilteringProxy(self._settings.hosts, BYTES_PER_TOKEN * tokens, meter.passed)
         prompt = await asyncio.to_thread(agent_prompt, work)
         ended = await self._run(work, adapter, prompt, proxy)
-        meter.settle(ended.said, proxy)
+        meter.settle(ended, proxy)
         self._keep(work, adapter, prompt, ended, proxy)
-        _require_success(adapter, ended, proxy, work)
+        _require_success(ended, proxy, work)
         await asyncio.to_thread(self._refuse_secrets, ended.change)
         return ended.change
 
@@ -119,7 +126,9 @@ class AgentBuilder:
                     said = await asyncio.to_thread(read_report, adapter.report, report)
                 changes = await workspace.changes() if result.exit_code == 0 else ()
         kept = await asyncio.to_thread(without_ignored, changes, lambda path: base_file(work, path))
-        return Ended(result, said, report, tuple(e for e in kept if not _is_note(adapter, work, e)))
+        change = tuple(edit for edit in kept if not _is_note(adapter, work, edit))
+        ended = Ended(result, said, report, change, "")
+        return ended if ended.well and change else replace(ended, away=_away(adapter, ended, proxy))
 
     def _start(self, adapter: Adapter, socket: Path) -> inside.Start:
         hosts = self._settings.hosts
@@ -201,45 +210,48 @@ class _Meter:
         inwards = min(sent, self._granted)
         self._count(inwards, min(received, self._granted - inwards))
 
-    def settle(self, said: Said | None, proxy: FilteringProxy) -> None:
-        """An agent's word counts as far as what it has sent does not belie it."""
+    def settle(self, ended: Ended, proxy: FilteringProxy) -> None:
+        """An agent's word counts as far as what it has sent does not belie it; nobody charges an outage."""
+        least, said = proxy.sent // BYTES_PER_TOKEN, ended.said
         if said is not None and said.input_tokens is not None and said.output_tokens is not None:
-            self._count(max(said.input_tokens, proxy.sent // BYTES_PER_TOKEN), said.output_tokens)
+            self._count(max(said.input_tokens, least), said.output_tokens)
+        elif ended.away:
+            self._count(least, 0)
 
     def _count(self, inwards: int, outwards: int) -> None:
         self._record.input_tokens = self._before[0] + inwards
         self._record.output_tokens = self._before[1] + outwards
 
 
-def _require_success(adapter: Adapter, ended: Ended, proxy: FilteringProxy, work: Work) -> None:
-    result, said = ended.result, ended.said
+def _require_success(ended: Ended, proxy: FilteringProxy, work: Work) -> None:
+    result = ended.result
     output = tail(neutralise(result.output[-4 * SHOWN_CHARACTERS :]), SHOWN_CHARACTERS).strip()
     ending = f"; its output ended with\n{output}" if output else " and printed nothing"
+    if ended.away:
+        message = f"the agent's provider is away ({ended.away}){ending}"
+        fix = "try again later; check the builder's `hosts` and `endpoint` in the policy"
+        raise Unavailable(Reason("BUILDER_UNAVAILABLE", message, fix))
     if proxy.exhausted:
         raise _exhausted(work.task.allowance.tokens)
     if result.limit == "time":
         raise FailedPrecondition(timed_out(work.task.allowance.seconds, output))
-    well = result.exit_code == 0 and (said is None or said.ended_well)
-    if well and ended.change:
-        return
-    where = result.output + (ended.report or b"")
-    mark = next((mark for mark in adapter.outage if mark.encode() in where), "")
-    if mark or proxy.unreachable:
-        message = f"the agent's provider is away ({proxy.unreachable or mark}){ending}"
-        fix = "try again later; check the builder's `hosts` and `endpoint` in the policy"
-        raise Unavailable(Reason("BUILDER_UNAVAILABLE", message, fix))
-    if well:
-        return  # no change: the one write path says so
+    if ended.well:
+        return  # whether it has changed anything is seen by the one write path
     if result.limit:
         how = f"went over its limit of {result.limit}"
     elif result.exit_code:
         how = f"ended with {_status(result)}"
     else:
-        how = f"did not end well (it says {said.end if said else ''})"
+        how = f"did not end well (it says {ended.said.end if ended.said else 'nothing'})"
     if proxy.refused:
         ending = f"; it was kept from reaching {', '.join(proxy.refused[:10])}{ending}"
     fix = "see its output; what it may reach is in the builder's `hosts`, how it is started in its adapter"
     raise FailedPrecondition(Reason("AGENT_FAILED", f"the agent {how}{ending}", fix))
+
+
+def _away(adapter: Adapter, ended: Ended, proxy: FilteringProxy) -> str:
+    said = ended.result.output + (ended.report or b"")
+    return proxy.unreachable or next((mark for mark in adapter.outage if mark.encode() in said), "")
 
 
 def _status(result: Result) -> str:
