@@ -30,7 +30,7 @@ HELPED_PROJECT: Files = {
 
 def carried(name: str, **files: bytes | None) -> Change:
     """A product as it is, and something that comes with it."""
-    return Change(name, files)
+    return Change(name, files, static=True)
 
 
 def helped(name: str, body: str, before: str = "", after: str = "") -> Change:

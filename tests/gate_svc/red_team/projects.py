@@ -199,6 +199,8 @@ class Change:
     parts: Mapping[str, tuple[Part, ...]] = field(default_factory=dict)
     project: Files = field(default_factory=lambda: PYTEST_PROJECT)
     category: str = "feature"
+    static: bool = False
+    """Whether it is seen to be refused before anything is run."""
 
     def head(self) -> Files:
         """The project with this change. Raises ValueError where a part is not there exactly once."""
