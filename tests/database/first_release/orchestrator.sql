@@ -1,0 +1,276 @@
+BEGIN TRANSACTION;
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0001');
+CREATE TABLE application_versions (
+    version_id TEXT NOT NULL PRIMARY KEY,
+    version_name TEXT NOT NULL UNIQUE,
+    version_timestamp INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000),
+    created_at INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000)
+, "application_name" TEXT DEFAULT NULL);
+INSERT INTO "application_versions" VALUES('d87e811d-29e5-4f38-852f-3e9730b0f374','1',1795388590000,1795388590000,'autopack');
+CREATE TABLE approvals (
+	run_id VARCHAR(100) NOT NULL, 
+	phase_id VARCHAR(100) NOT NULL, 
+	number INTEGER NOT NULL, 
+	change_digest VARCHAR(64) NOT NULL, 
+	approver VARCHAR(200) NOT NULL, 
+	time FLOAT NOT NULL, 
+	key_id VARCHAR(200) NOT NULL, 
+	signature BLOB NOT NULL, 
+	PRIMARY KEY (run_id, phase_id, number)
+);
+CREATE TABLE attempts (
+	run_id VARCHAR(100) NOT NULL, 
+	phase_id VARCHAR(100) NOT NULL, 
+	number INTEGER NOT NULL, 
+	state VARCHAR(20) NOT NULL, 
+	base VARCHAR(40) NOT NULL, 
+	change VARCHAR(40) NOT NULL, 
+	reasons JSON NOT NULL, 
+	usage JSON NOT NULL, 
+	reserved_tokens BIGINT NOT NULL, 
+	upload_token VARCHAR(100) NOT NULL, 
+	faults INTEGER NOT NULL, 
+	PRIMARY KEY (run_id, phase_id, number)
+);
+INSERT INTO "attempts" VALUES('waiting','two',1,'WAITING_APPROVAL','f8848c04ceaf30e84e6bc1086ddbb0e31a636c63','66a65797e71beb481f95c64c960a31ee954c839a','[]','{"seconds": 5.507199966814369e-05, "input_tokens": 0, "output_tokens": 0, "usd": null}',0,'SYPlr_MfQlhKvnGDfoNt_OcwcMkmN_XP',0);
+INSERT INTO "attempts" VALUES('waiting','one',1,'LANDED','f8848c04ceaf30e84e6bc1086ddbb0e31a636c63','b5ef7273171d8a2e83f7f2e9b6f3e1dfd1ad7120','[]','{"seconds": 5.4452997574117035e-05, "input_tokens": 0, "output_tokens": 0, "usd": null}',0,'7u7fVa6ico9Q7laQR0nPKhNydvTuKJqH',0);
+INSERT INTO "attempts" VALUES('ended','uno',1,'LANDED','f8848c04ceaf30e84e6bc1086ddbb0e31a636c63','e4174770c080eb32bc5fc34c189ea9ab27f1f7c7','[]','{"seconds": 4.920699939248152e-05, "input_tokens": 0, "output_tokens": 0, "usd": null}',0,'H81Lg4tmwZ5FPY03kgRO6ic5D5flAChK',0);
+CREATE TABLE dbos_migrations (version INTEGER NOT NULL PRIMARY KEY);
+INSERT INTO "dbos_migrations" VALUES(125);
+CREATE TABLE events (
+	run_id VARCHAR(100) NOT NULL, 
+	sequence INTEGER NOT NULL, 
+	time FLOAT NOT NULL, 
+	phase_id VARCHAR(100) NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	state VARCHAR(60) NOT NULL, 
+	message TEXT NOT NULL, 
+	reasons JSON NOT NULL, 
+	PRIMARY KEY (run_id, sequence)
+);
+INSERT INTO "events" VALUES('waiting',1,1.79538859054099392891e+09,'',0,'RUN_STATE_RUNNING','Submitted with 2 phases.','[]');
+INSERT INTO "events" VALUES('waiting',2,1.79538859083354640014e+09,'two',1,'PHASE_STATE_BUILDING','Attempt 1 of 3.','[]');
+INSERT INTO "events" VALUES('waiting',3,1.79538859084470224384e+09,'one',1,'PHASE_STATE_BUILDING','Attempt 1 of 3.','[]');
+INSERT INTO "events" VALUES('waiting',4,1.79538859162306571005e+09,'one',1,'PHASE_STATE_AUDITING','Change b5ef7273171d.','[]');
+INSERT INTO "events" VALUES('waiting',5,1.79538859166703391079e+09,'one',0,'PHASE_STATE_GATING','','[]');
+INSERT INTO "events" VALUES('waiting',6,1.79538859172591686247e+09,'two',1,'PHASE_STATE_AUDITING','Change 66a65797e71b.','[]');
+INSERT INTO "events" VALUES('waiting',7,1.79538859175766730307e+09,'two',0,'PHASE_STATE_GATING','','[]');
+INSERT INTO "events" VALUES('waiting',8,1.79538859193892431261e+09,'one',1,'PHASE_STATE_LANDING','','[]');
+INSERT INTO "events" VALUES('waiting',9,1.79538859197269368172e+09,'one',1,'PHASE_STATE_LANDED','Commit 83835b0e17c4.','[]');
+INSERT INTO "events" VALUES('waiting',10,1.79538859199467492103e+09,'two',1,'PHASE_STATE_WAITING_APPROVAL','Waits for approval; its slot is free for others.','[{"code": "CATEGORY_NEEDS_APPROVAL", "message": "the policy wants a person''s approval for category dependency", "fix": "approve the change", "path": "", "line": 0}, {"code": "EXIT_STATUS_ONLY", "message": "check ok reports nothing by test: its exit status is all that is known", "fix": "let it report (`reports: pytest`, unittest, junit:PATH or tap)", "path": "", "line": 0}]');
+INSERT INTO "events" VALUES('waiting',11,1.79538859201008415221e+09,'',0,'RUN_STATE_WAITING_APPROVAL','Waits for approval.','[]');
+INSERT INTO "events" VALUES('ended',1,1.79538859456501555438e+09,'',0,'RUN_STATE_RUNNING','Submitted with 1 phases.','[]');
+INSERT INTO "events" VALUES('ended',2,1.79538859474729299548e+09,'uno',1,'PHASE_STATE_BUILDING','Attempt 1 of 3.','[]');
+INSERT INTO "events" VALUES('ended',3,1.79538859494067907333e+09,'uno',1,'PHASE_STATE_AUDITING','Change e4174770c080.','[]');
+INSERT INTO "events" VALUES('ended',4,1.7953885949550459385e+09,'uno',0,'PHASE_STATE_GATING','','[]');
+INSERT INTO "events" VALUES('ended',5,1.79538859549539804461e+09,'uno',1,'PHASE_STATE_LANDING','','[]');
+INSERT INTO "events" VALUES('ended',6,1795388595.50488,'uno',1,'PHASE_STATE_LANDED','Commit 12205fa2b4e5.','[]');
+INSERT INTO "events" VALUES('ended',7,1.79538859551732563968e+09,'',0,'RUN_STATE_SUCCEEDED','1 of 1 phases landed.','[]');
+CREATE TABLE notifications (
+    message_uuid TEXT NOT NULL DEFAULT (hex(randomblob(16))) PRIMARY KEY,
+    destination_uuid TEXT NOT NULL,
+    topic TEXT,
+    message TEXT NOT NULL,
+    created_at_epoch_ms INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000), "serialization" TEXT DEFAULT NULL, "consumed" BOOLEAN NOT NULL DEFAULT FALSE, consumed_by_function_id INTEGER,
+    FOREIGN KEY (destination_uuid) REFERENCES workflow_status(workflow_uuid) 
+        ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE TABLE "operation_outputs" (
+    workflow_uuid TEXT NOT NULL,
+    function_id INTEGER NOT NULL,
+    function_name TEXT NOT NULL DEFAULT '',
+    output TEXT,
+    error TEXT,
+    child_workflow_id TEXT,
+    started_at_epoch_ms INTEGER,
+    completed_at_epoch_ms INTEGER,
+    serialization TEXT,
+    application_name TEXT DEFAULT NULL,
+    retention_timestamp INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000),
+    PRIMARY KEY (workflow_uuid, function_id)
+);
+CREATE TABLE phases (
+	run_id VARCHAR(100) NOT NULL, 
+	phase_id VARCHAR(100) NOT NULL, 
+	position INTEGER NOT NULL, 
+	slot INTEGER, 
+	state VARCHAR(20) NOT NULL, 
+	ended BOOLEAN NOT NULL, 
+	depends_on JSON NOT NULL, 
+	"commit" VARCHAR(40) NOT NULL, 
+	judged JSON, 
+	verdict BLOB, 
+	approvals INTEGER NOT NULL, 
+	reasons JSON NOT NULL, 
+	start_time FLOAT, 
+	PRIMARY KEY (run_id, phase_id)
+);
+INSERT INTO "phases" VALUES('waiting','one',0,1,'LANDED',1,'[]','83835b0e17c42636e652159fc706a4fa465091fd','{"decision": "ACCEPT", "base_tree": "411460a3e7847135a867ab09d75e344756fde6eb", "tree": "fa2766c08bf5c90d2c733029247c91ab7f76bb46", "change_digest": "7062f2769898217e993ed31d3db5f30d9b9b4223c12ef3f123f775e6a464affe", "decision_digest": "9e8b287c36fc32cab3347d767474e6ffcace87c2c54bf7ea20bf70930a92e634", "approvals": 0, "reasons": [{"code": "EXIT_STATUS_ONLY", "message": "check ok reports nothing by test: its exit status is all that is known", "fix": "let it report (`reports: pytest`, unittest, junit:PATH or tap)", "path": "", "line": 0}]}',X'0801129A010A10455849545F5354415455535F4F4E4C591246636865636B206F6B207265706F727473206E6F7468696E6720627920746573743A2069747320657869742073746174757320697320616C6C2074686174206973206B6E6F776E1A3E6C6574206974207265706F72742028607265706F7274733A20707974657374602C20756E6974746573742C206A756E69743A50415448206F7220746170291A40373036326632373639383938323137653939336564333164336462356633306439623962343232336331326566336631323366373735653661343634616666652240396538623238376333366663333263616233333437643736373437346536666663616365383763326335346266376561323062663730393330613932653633342A28666132373636633038626635633930643263373333303239323437633931616237663736626234363228343131343630613365373834373133356138363761623039643735653334343735366664653665623A403639643866323562353764663666643231626231666237303963323064383564323737366536386461383432346632313633353065646538393730616331663542610A026F6B1204747275651801210000A84E4616A13F30003A046E6F6E6542006240363633366563643663356265393961613063323538346239623738323039656633396435346166376361623538363462646531333536663064376238346334634A0512036C6F775207666561747572655A4034663533636461313863326261613063303335346262356639613365636265356564313261623464386531316261383733633266313131363132303262393435620A6E616D65737061636573',0,'[]',1.79538859082961893076e+09);
+INSERT INTO "phases" VALUES('waiting','two',1,NULL,'WAITING_APPROVAL',0,'[]','','{"decision": "NEEDS_APPROVAL", "base_tree": "fa2766c08bf5c90d2c733029247c91ab7f76bb46", "tree": "155e112e42a773bf62d45877111d7bb110c7e3af", "change_digest": "232ce12f5ed5458dc202cd0287bb2bb371c954b9846aa5a7a48446d3a14d848f", "decision_digest": "9c8031452a9f6c76aff1696df86ddfd4c35250f79b507e089f0384c4050a60a9", "approvals": 0, "reasons": [{"code": "CATEGORY_NEEDS_APPROVAL", "message": "the policy wants a person''s approval for category dependency", "fix": "approve the change", "path": "", "line": 0}, {"code": "EXIT_STATUS_ONLY", "message": "check ok reports nothing by test: its exit status is all that is known", "fix": "let it report (`reports: pytest`, unittest, junit:PATH or tap)", "path": "", "line": 0}]}',X'0803126B0A1743415445474F52595F4E454544535F415050524F56414C123C74686520706F6C6963792077616E7473206120706572736F6E277320617070726F76616C20666F722063617465676F727920646570656E64656E63791A12617070726F766520746865206368616E6765129A010A10455849545F5354415455535F4F4E4C591246636865636B206F6B207265706F727473206E6F7468696E6720627920746573743A2069747320657869742073746174757320697320616C6C2074686174206973206B6E6F776E1A3E6C6574206974207265706F72742028607265706F7274733A20707974657374602C20756E6974746573742C206A756E69743A50415448206F7220746170291A40323332636531326635656435343538646332303263643032383762623262623337316339353462393834366161356137613438343436643361313464383438662240396338303331343532613966366337366166663136393664663836646466643463333532353066373962353037653038396630333834633430353061363061392A28313535653131326534326137373362663632643435383737313131643762623131306337653361663228666132373636633038626635633930643263373333303239323437633931616237663736626234363A403639643866323562353764663666643231626231666237303963323064383564323737366536386461383432346632313633353065646538393730616331663542610A026F6B12047472756518012100005085A7A6A33F30003A046E6F6E6542006240363633366563643663356265393961613063323538346239623738323039656633396435346166376361623538363462646531333536663064376238346334634A6F081E12066D656469756D1A240A0E637269746963616C5F7061746873100F1A10726571756972656D656E74732E7478741A3D0A1363617465676F72795F646570656E64656E6379100F1A24746865206368616E6765206973206F662063617465676F727920646570656E64656E6379520A646570656E64656E63795207666561747572655A4034663533636461313863326261613063303335346262356639613365636265356564313261623464386531316261383733633266313131363132303262393435620A6E616D65737061636573',0,'[]',1.79538859082940769197e+09);
+INSERT INTO "phases" VALUES('ended','uno',0,1,'LANDED',1,'[]','12205fa2b4e5cf162b3f27145b1099c6e5dcc682','{"decision": "ACCEPT", "base_tree": "411460a3e7847135a867ab09d75e344756fde6eb", "tree": "3343b1f6ca197948b68e5f07ff0403b659a11fa5", "change_digest": "64535ca95ce81b07893fdbf463c02436af1382952f8c881e7f21ababd3198691", "decision_digest": "290d29bc6ead7075109951ffedad07ea3c8c99a21949d4a56cc2f8085e3aacfb", "approvals": 0, "reasons": [{"code": "EXIT_STATUS_ONLY", "message": "check ok reports nothing by test: its exit status is all that is known", "fix": "let it report (`reports: pytest`, unittest, junit:PATH or tap)", "path": "", "line": 0}]}',X'0801129A010A10455849545F5354415455535F4F4E4C591246636865636B206F6B207265706F727473206E6F7468696E6720627920746573743A2069747320657869742073746174757320697320616C6C2074686174206973206B6E6F776E1A3E6C6574206974207265706F72742028607265706F7274733A20707974657374602C20756E6974746573742C206A756E69743A50415448206F7220746170291A40363435333563613935636538316230373839336664626634363363303234333661663133383239353266386338383165376632316162616264333139383639312240323930643239626336656164373037353130393935316666656461643037656133633863393961323139343964346135366363326638303835653361616366622A28333334336231663663613139373934386236386535663037666630343033623635396131316661353228343131343630613365373834373133356138363761623039643735653334343735366664653665623A403639643866323562353764663666643231626231666237303963323064383564323737366536386461383432346632313633353065646538393730616331663542610A026F6B1204747275651801210000E0D82687A53F30003A046E6F6E6542006240363633366563643663356265393961613063323538346239623738323039656633396435346166376361623538363462646531333536663064376238346334634A0512036C6F775207666561747572655A4034663533636461313863326261613063303335346262356639613365636265356564313261623464386531316261383733633266313131363132303262393435620A6E616D65737061636573',0,'[]',1.79538859474690794945e+09);
+CREATE TABLE projects (
+	project_id VARCHAR(200) NOT NULL, 
+	kind VARCHAR(10) NOT NULL, 
+	location TEXT NOT NULL, 
+	credential VARCHAR(200) NOT NULL, 
+	PRIMARY KEY (project_id)
+);
+INSERT INTO "projects" VALUES('p-388b333c7b','path','REPOSITORY','');
+CREATE TABLE queues (
+    queue_id TEXT PRIMARY KEY DEFAULT (hex(randomblob(16))),
+    name TEXT NOT NULL UNIQUE,
+    concurrency INTEGER,
+    worker_concurrency INTEGER,
+    rate_limit_max INTEGER,
+    rate_limit_period_sec REAL,
+    priority_enabled BOOLEAN NOT NULL DEFAULT FALSE,
+    partition_queue BOOLEAN NOT NULL DEFAULT FALSE,
+    polling_interval_sec REAL NOT NULL DEFAULT 1.0,
+    created_at INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000),
+    updated_at INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000)
+, "application_name" TEXT DEFAULT NULL, "partition_concurrency" INTEGER DEFAULT NULL, "partition_worker_concurrency" INTEGER DEFAULT NULL, "partition_rate_limit_max" INTEGER DEFAULT NULL, "partition_rate_limit_period_sec" REAL DEFAULT NULL);
+CREATE TABLE requests (
+	request_id VARCHAR(300) NOT NULL, 
+	digest VARCHAR(64) NOT NULL, 
+	run_id VARCHAR(100) NOT NULL, 
+	PRIMARY KEY (request_id)
+);
+CREATE TABLE runs (
+	run_id VARCHAR(100) NOT NULL, 
+	project_id VARCHAR(200) NOT NULL, 
+	"plan" BLOB NOT NULL, 
+	plan_name VARCHAR(200) NOT NULL, 
+	plan_digest VARCHAR(64) NOT NULL, 
+	base VARCHAR(40) NOT NULL, 
+	base_branch VARCHAR(500) NOT NULL, 
+	head VARCHAR(40) NOT NULL, 
+	state VARCHAR(20) NOT NULL, 
+	submit_time FLOAT NOT NULL, 
+	end_time FLOAT, 
+	trace_id VARCHAR(32) NOT NULL, 
+	reasons JSON NOT NULL, 
+	next_slot INTEGER NOT NULL, 
+	next_sequence INTEGER NOT NULL, 
+	fence INTEGER NOT NULL, 
+	owner VARCHAR(200) NOT NULL, 
+	lease_until FLOAT NOT NULL, 
+	PRIMARY KEY (run_id)
+);
+INSERT INTO "runs" VALUES('waiting','p-388b333c7b',X'0801120566697273741A046D61696E20012A3F0A036F6E65120546697273741A07666561747572652A0D0A0B7372632F6F6E652E74787432170A1512130A0B7372632F6F6E652E74787412046F6E650A4A002A4B0A0374776F12065365636F6E641A07666561747572652A120A10726571756972656D656E74732E747874321D0A1B12190A10726571756972656D656E74732E7478741205783D3D310A4A00','first','8c3a5a49f91a09d44dd299073fc881c68be992e05114baadc05981faf896ec4f','f8848c04ceaf30e84e6bc1086ddbb0e31a636c63','refs/heads/main','83835b0e17c42636e652159fc706a4fa465091fd','WAITING_APPROVAL',1.79538859054099392891e+09,NULL,'fc22c36331125125c5017b604ac52a32','[]',3,12,1,'',0.0);
+INSERT INTO "runs" VALUES('ended','p-388b333c7b',X'0801120464756E6F1A046D61696E20012A3F0A03756E6F120546697273741A07666561747572652A0D0A0B7372632F756E6F2E74787432170A1512130A0B7372632F756E6F2E7478741204756E6F0A4A00','duno','a158cb154ad236e00a71ca03a72372618102596efeb12afc76169e75ff5fd11e','f8848c04ceaf30e84e6bc1086ddbb0e31a636c63','refs/heads/main','12205fa2b4e5cf162b3f27145b1099c6e5dcc682','SUCCEEDED',1.79538859456501555438e+09,1.79538859551732563968e+09,'f2afd0dc74c6530856f567442b0f434b','[]',2,8,1,'',0.0);
+CREATE TABLE streams (
+    workflow_uuid TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    "offset" INTEGER NOT NULL, function_id INTEGER NOT NULL DEFAULT 0, "serialization" TEXT DEFAULT NULL,
+    PRIMARY KEY (workflow_uuid, key, "offset"),
+    FOREIGN KEY (workflow_uuid) REFERENCES workflow_status(workflow_uuid) 
+        ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE TABLE workflow_events (
+    workflow_uuid TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL, "serialization" TEXT DEFAULT NULL,
+    PRIMARY KEY (workflow_uuid, key),
+    FOREIGN KEY (workflow_uuid) REFERENCES workflow_status(workflow_uuid) 
+        ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE TABLE workflow_events_history (
+    workflow_uuid TEXT NOT NULL,
+    function_id INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL, "serialization" TEXT DEFAULT NULL,
+    PRIMARY KEY (workflow_uuid, function_id, key),
+    FOREIGN KEY (workflow_uuid) REFERENCES workflow_status(workflow_uuid)
+        ON UPDATE CASCADE ON DELETE CASCADE
+);
+CREATE TABLE workflow_input (
+    workflow_uuid TEXT NOT NULL PRIMARY KEY,
+    inputs TEXT,
+    retention_timestamp INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000)
+);
+INSERT INTO "workflow_input" VALUES('waiting:0','gASVIwAAAAAAAAB9lCiMBGFyZ3OUjAd3YWl0aW5nlIWUjAZrd2FyZ3OUfZR1Lg==',1795388590000);
+INSERT INTO "workflow_input" VALUES('ended:0','gASVIQAAAAAAAAB9lCiMBGFyZ3OUjAVlbmRlZJSFlIwGa3dhcmdzlH2UdS4=',1795388594000);
+CREATE TABLE workflow_output (
+    workflow_uuid TEXT NOT NULL PRIMARY KEY,
+    output TEXT,
+    error TEXT,
+    retention_timestamp INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000)
+);
+INSERT INTO "workflow_output" VALUES('waiting:0','gAROLg==',NULL,1795388592000);
+INSERT INTO "workflow_output" VALUES('ended:0','gAROLg==',NULL,1795388595000);
+CREATE TABLE workflow_schedules (
+    schedule_id TEXT PRIMARY KEY,
+    schedule_name TEXT NOT NULL UNIQUE,
+    workflow_name TEXT NOT NULL,
+    workflow_class_name TEXT,
+    schedule TEXT NOT NULL,
+    status TEXT NOT NULL DEFAULT 'ACTIVE',
+    context TEXT NOT NULL
+, "last_fired_at" TEXT DEFAULT NULL, "automatic_backfill" BOOLEAN NOT NULL DEFAULT FALSE, "cron_timezone" TEXT DEFAULT NULL, "queue_name" TEXT DEFAULT NULL, "application_name" TEXT DEFAULT NULL);
+CREATE TABLE workflow_status (
+    workflow_uuid TEXT PRIMARY KEY,
+    status TEXT,
+    name TEXT,
+    authenticated_user TEXT,
+    assumed_role TEXT,
+    authenticated_roles TEXT,
+    request TEXT,
+    output TEXT,
+    error TEXT,
+    executor_id TEXT,
+    created_at INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000),
+    updated_at INTEGER NOT NULL DEFAULT (strftime('%s','now') * 1000),
+    application_version TEXT,
+    application_id TEXT,
+    class_name TEXT DEFAULT NULL,
+    config_name TEXT DEFAULT NULL,
+    recovery_attempts INTEGER DEFAULT 0,
+    queue_name TEXT,
+    workflow_timeout_ms INTEGER,
+    workflow_deadline_epoch_ms INTEGER,
+    inputs TEXT,
+    started_at_epoch_ms INTEGER,
+    deduplication_id TEXT,
+    priority INTEGER NOT NULL DEFAULT 0
+, queue_partition_key TEXT, forked_from TEXT, "owner_xid" TEXT DEFAULT NULL, "parent_workflow_id" TEXT DEFAULT NULL, "serialization" TEXT DEFAULT NULL, "delay_until_epoch_ms" BIGINT DEFAULT NULL, "was_forked_from" BOOLEAN NOT NULL DEFAULT FALSE, "rate_limited" BOOLEAN NOT NULL DEFAULT FALSE, "completed_at" BIGINT, "attributes" TEXT, "schedule_name" TEXT, "debounce_deadline_epoch_ms" BIGINT DEFAULT NULL, "is_debounced" BOOLEAN NOT NULL DEFAULT FALSE, "application_name" TEXT DEFAULT NULL, "creator_xid" TEXT DEFAULT NULL);
+INSERT INTO "workflow_status" VALUES('waiting:0','SUCCESS','drive_run',NULL,NULL,NULL,NULL,NULL,NULL,'local',1795388590000,1795388592000,'1','',NULL,NULL,1,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,NULL,'py_pickle',NULL,0,0,1795388592000,'null',NULL,NULL,0,'autopack','0c8a4b5b-153f-424f-8f98-a87f99a17520');
+INSERT INTO "workflow_status" VALUES('ended:0','SUCCESS','drive_run',NULL,NULL,NULL,NULL,NULL,NULL,'local',1795388594000,1795388595000,'1','',NULL,NULL,1,NULL,NULL,NULL,NULL,NULL,NULL,0,NULL,NULL,NULL,NULL,'py_pickle',NULL,0,0,1795388595000,'null',NULL,NULL,0,'autopack','3003c48e-a71e-44f0-82e5-5a5ad9361e36');
+CREATE INDEX runs_by_time ON runs (submit_time, run_id);
+CREATE INDEX runs_by_state ON runs (state);
+CREATE INDEX phases_in_line ON phases (run_id, ended, slot);
+CREATE INDEX workflow_status_created_at_index ON workflow_status (created_at);
+CREATE INDEX idx_workflow_topic ON notifications (destination_uuid, topic);
+CREATE INDEX "idx_workflow_status_delayed" ON "workflow_status" ("delay_until_epoch_ms") WHERE status = 'DELAYED';
+CREATE INDEX "idx_workflow_status_forked_from" ON "workflow_status" ("forked_from") WHERE "forked_from" IS NOT NULL;
+CREATE INDEX "idx_workflow_status_parent_workflow_id" ON "workflow_status" ("parent_workflow_id") WHERE "parent_workflow_id" IS NOT NULL;
+CREATE UNIQUE INDEX "uq_workflow_status_dedup_id" ON "workflow_status" ("queue_name", "deduplication_id") WHERE "deduplication_id" IS NOT NULL;
+CREATE INDEX "idx_workflow_status_pending" ON "workflow_status" ("created_at") WHERE "status" = 'PENDING';
+CREATE INDEX "idx_workflow_status_failed" ON "workflow_status" ("status", "created_at") WHERE "status" IN ('ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED');
+CREATE INDEX "idx_workflow_status_rate_limited" ON "workflow_status" ("queue_name", "started_at_epoch_ms") WHERE "rate_limited" = TRUE;
+CREATE INDEX "idx_workflow_status_completed_at" ON "workflow_status" ("completed_at") WHERE "completed_at" IS NOT NULL;
+CREATE INDEX "idx_workflow_status_started_at" ON "workflow_status" ("started_at_epoch_ms") WHERE "started_at_epoch_ms" IS NOT NULL;
+CREATE INDEX "idx_workflow_status_schedule_name" ON "workflow_status" ("schedule_name") WHERE "schedule_name" IS NOT NULL;
+CREATE UNIQUE INDEX "uq_application_versions_owner_version"
+    ON application_versions ("application_name", "version_name")
+    WHERE "application_name" IS NOT NULL;
+CREATE UNIQUE INDEX "uq_application_versions_unclaimed_version"
+    ON application_versions ("version_name")
+    WHERE "application_name" IS NULL;
+CREATE INDEX idx_workflow_input_retention
+    ON workflow_input (retention_timestamp);
+CREATE INDEX idx_workflow_output_retention
+    ON workflow_output (retention_timestamp);
+CREATE INDEX idx_operation_outputs_retention
+    ON operation_outputs (retention_timestamp);
+CREATE INDEX "idx_workflow_status_in_flight_v2" ON "workflow_status" ("queue_name", "status", "priority", "created_at", "application_name") WHERE "status" IN ('ENQUEUED', 'PENDING');
+CREATE INDEX "idx_workflow_status_partition_dequeue_v3" ON "workflow_status" ("queue_name", "status", "queue_partition_key", "priority", "created_at", "workflow_uuid", "application_name") WHERE "status" IN ('ENQUEUED', 'PENDING') AND "queue_partition_key" IS NOT NULL;
+CREATE INDEX "idx_operation_outputs_completed_at_function_name_v2" ON "operation_outputs" ("completed_at_epoch_ms", "function_name", "application_name");
+CREATE INDEX "idx_workflow_status_deadline" ON "workflow_status" ("workflow_deadline_epoch_ms") WHERE "status" IN ('ENQUEUED', 'PENDING', 'DELAYED') AND "workflow_deadline_epoch_ms" IS NOT NULL;
+CREATE INDEX "idx_application_versions_timestamp" ON "application_versions" ("version_timestamp" DESC);
+CREATE INDEX "idx_application_versions_owner_timestamp" ON "application_versions" ("application_name", "version_timestamp" DESC);
+COMMIT;
