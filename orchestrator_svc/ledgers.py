@@ -5,18 +5,21 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
+from itertools import count
 
 from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import InvalidInput, Reason, Unavailable
+from autopack.ledger.entry import Kind
+from autopack.ledger.files import parse_files
 from autopack.policy.convert import plan_to_proto
 from autopack.policy.paths import LEDGER_GLOBS
 from autopack.policy.plan import Budget, LedgerBuilder, Phase, Plan, Scope
 from autopack.rpc.errors import call, reasons_from_proto
 from orchestrator_svc.control import Control
 from orchestrator_svc.domain.run import Run
-from orchestrator_svc.domain.states import ENDED_RUNS
+from orchestrator_svc.domain.states import ENDED_RUNS, RunState
 from orchestrator_svc.projects import Base, Project
 from orchestrator_svc.services import ended
 
@@ -59,19 +62,33 @@ class Ledgers:
         if request.execute:
             plan = _plan(base, run_ids)
             prepared = await self.control.prepare(plan, request.repository)
-            run_id = "tidy-" + hashlib.sha256(f"{base.commit} {run_ids}".encode()).hexdigest()[:10]
+            run_id = await self._run_id(base, run_ids)
             run = await self.control.submit_prepared(
                 plan_to_proto(plan), prepared, run_id, self.control.clock()
             )
             answer.run_id = run.run_id
         return answer
 
+    async def _run_id(self, base: Base, run_ids: list[str]) -> str:
+        """The same for whoever asks for the same; another one where a run of that id has landed nothing."""
+        for number in count():
+            asked = f"{base.commit} {run_ids}" + (f" {number}" if number else "")
+            run_id = "tidy-" + hashlib.sha256(asked.encode()).hexdigest()[:10]
+            if not await self.control.rows.exists(run_id):
+                break
+            run = await self.control.rows.get(run_id, self.control.clock(), phases_too=False)
+            if run.state not in {RunState.FAILED, RunState.CANCELLED}:
+                break
+        return run_id
+
     async def _merged(self, project: Project, base: Base) -> list[str]:
-        """Ended runs of the project whose commits are in the branch's history, oldest first."""
+        """Ended runs of the project whose commits are in the branch's history and that its ledger does not
+        tell of, oldest first. Raises InvalidInput with the reasons why the ledger cannot be read."""
+        told = await asyncio.to_thread(_runs_told, project, base.commit)
         runs = [
             run
             for run in await self.control.rows.of_project(project.project_id, self.control.clock())
-            if run.state in ENDED_RUNS and not run.run_id.startswith("tidy-")
+            if run.state in ENDED_RUNS and not run.run_id.startswith("tidy-") and run.run_id not in told
         ]
         merged = await asyncio.to_thread(
             lambda: [run for run in runs if run.head != run.base and _is_merged(project, base.commit, run)]
@@ -106,6 +123,16 @@ class Ledgers:
         if answer.tidy.state != memory_pb2.WORK_STATE_SUCCEEDED:
             raise Unavailable(*reasons_from_proto(answer.tidy.reasons))
         return answer.tidy
+
+
+def _runs_told(project: Project, base: str) -> set[str]:
+    """Runs that have their entry at the commit."""
+
+    def read(path: str) -> str | None:
+        data = project.store.read(base, path)
+        return None if data is None else data.decode("utf-8", "surrogateescape")
+
+    return {entry.content.get("Run") for entry in parse_files(Kind.BUILD, read).entries}
 
 
 def _is_merged(project: Project, base: str, run: Run) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -147,9 +148,15 @@ def test_merged_runs_are_tidied_indexed_and_recalled(world: Any) -> None:
     assert (shown.json["executed"], len(shown.json["entries"])) == (False, 1)
     assert "+## BUILD-0001" in shown.json["diff"]
     assert "autopack tidy --execute" in world.autopack("tidy").stdout
-    done = world.autopack("tidy", "--execute", "--json")
-    assert (done.code, done.json["executed"], done.json["run"]["state"]) == (0, True, "SUCCEEDED")
-    assert "BUILD-0001" in (world.repository.path / "docs/BUILD_HISTORY.md").read_text()
+    with ThreadPoolExecutor() as people:
+        racing = [people.submit(world.autopack, "tidy", "--execute", "--json") for _ in range(2)]
+    done = [one.result() for one in racing]
+    assert [one.code for one in done] == [0, 0]
+    landed = [one.json["run"] for one in done if one.json["executed"]]
+    assert {run["state"] for run in landed} == {"SUCCEEDED"}
+    assert len({run["run_id"] for run in landed}) == 1
+    history = (world.repository.path / "docs/BUILD_HISTORY.md").read_text()
+    assert history.count("\n## BUILD-") == 1
     assert world.autopack("tidy", "--json").json["entries"] == []
 
     (hit, *_) = world.autopack("recall", "discount for loyal customers", "--json").json
