@@ -166,6 +166,12 @@ async def test_what_no_template_can_mend_is_said_honestly(client: Client) -> Non
     assert await refused(client, files) == "REPAIR_NOT_FOUND"
 
 
+async def test_code_that_waits_does_not_keep_the_search_beyond_its_time(client: Client) -> None:
+    module = "import time\n\ndef answer(n):\n    time.sleep(n)\n    return n\n"
+    tests = "from shop import answer\n\ndef test_answer():\n    assert answer(5) == 'b7e1f4'\n"
+    assert await refused(client, project(module, tests), seconds=5) == "REPAIR_NOT_FOUND"
+
+
 async def test_where_nothing_fails_there_is_nothing_to_repair(client: Client) -> None:
     files = project(
         "def one():\n    return 1\n", "from shop import one\n\ndef test_one():\n    assert one() == 1\n"

@@ -6,17 +6,20 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .source import Proposal
 from .specification import Check
 
 INJECTED = Path(__file__).parent / "injected"
 CALLS_CPU = 10.0
 MAXIMUM_HELLO_SECONDS = 60.0
+LEAST_SECONDS = 0.5
+"""For a request that is made as the time ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ class Judgement:
 
 
 @dataclass(slots=True)
+class Judged:
+    """A proposal and what the sample of failing tests said of it."""
+
+    proposal: Proposal
+    candidate: Candidate
+    passed: int = 0
+    out_of_time: bool = False
+    unfinished: bool = False
+    """Whether it passes all tests but for those that take long, of which it did not see the end."""
+    plausible: bool = False
+
+
+@dataclass(slots=True)
 class Observation:
     """What one test did with the files in scope."""
 
@@ -50,11 +66,16 @@ class Observation:
     calls: dict[str, list[str]] = field(default_factory=dict)
 
 
+Left = Callable[[], float]
+"""Seconds that the whole search has left."""
+
+
 class WarmJudge:
     """One check's pytest, stopped after collection; serves one request at a time."""
 
-    def __init__(self, check: Check, root: Path, files: Sequence[str]) -> None:
+    def __init__(self, check: Check, root: Path, files: Sequence[str], left: Left) -> None:
         self._check = check
+        self._left = left
         self._root = root
         self._files = list(files)
         self._lock = threading.Lock()
@@ -76,7 +97,7 @@ class WarmJudge:
         os.close(asking)
         os.close(answering)
         # The project's pytest may never come to collect: then the pipe closes or the time is up.
-        timer = threading.Timer(MAXIMUM_HELLO_SECONDS, self._kill)
+        timer = threading.Timer(max(LEAST_SECONDS, min(MAXIMUM_HELLO_SECONDS, left())), self._kill)
         timer.start()
         try:
             hello = self._reader.readline()
@@ -115,7 +136,7 @@ class WarmJudge:
         """A quick look at many candidates, in children that they share; none changes a module's own level."""
         found: list[Judgement] = []
         names = list(tests)
-        while len(found) < len(candidates):
+        while len(found) < len(candidates) and self._left() > 0:
             sources = [self._change(each)["sources"] for each in candidates[len(found) :]]
             said = self._ask({"op": "screen", "tests": dict(tests), "candidates": sources})
             for document in said:
@@ -123,7 +144,7 @@ class WarmJudge:
                 found.append(Judgement(outcomes, {}, document["problem"]))
             if len(said) < len(sources) and not (said and "hangs" in said[-1]["outcomes"]):
                 found.append(Judgement({names[0]: "hangs"}))
-        return found
+        return found + [Judgement({names[0]: "hangs"})] * (len(candidates) - len(found))
 
     def call(self, candidate: Candidate, file: str, function: str, calls: Sequence[str]) -> list[str]:
         """Digests of what a candidate's function does with each set of pickled arguments."""
@@ -137,6 +158,7 @@ class WarmJudge:
 
     def _ask(self, request: dict[str, Any]) -> list[Any]:
         request["files"] = [str(self._root / path) for path in self._files]
+        request["left"] = max(LEAST_SECONDS, self._left())
         with self._lock:
             try:
                 self._writer.write(json.dumps(request).encode() + b"\n")

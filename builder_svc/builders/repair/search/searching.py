@@ -5,34 +5,29 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import libcst as cst
 
-from .differences import NEVER_SAID, agreement, fidelity, generated_calls, is_crash
-from .judging import Candidate, ColdJudge, Judgement, Observation, WarmJudge
+from .choosing import choose
+from .judging import Candidate, ColdJudge, Judged, Judgement
 from .localisation import Suspicion, suspicion
 from .proposals import propose
 from .source import Proposal, Source, TextEdit, apply_edits
 from .specification import Check, Findings, Specification
+from .targets import SLOW_CPU, Target, warmed
 
-SAMPLE = 4
-"""Failing tests that every candidate meets; the others only meet who passes these."""
 FIRST_CPU, SECOND_CPU = 0.04, 2.0
 """Seconds of CPU for a test: few at first, since most that run long never end; more for who ran out."""
 SECOND_TRIES = 40
-CPU_FACTOR = 3.0
-"""Times what a test took as the code is."""
-QUICK_CPU, SLOW_CPU = 0.3, 2.0
-"""Seconds of CPU for a test of the code as it is: most that need more than the first never end."""
-OBSERVED_FAILING, OBSERVED_PASSING = 12, 40
-"""Tests that are run with a tracer."""
 CHUNK = 24
 """Candidates that one child has a quick look at."""
 BEYOND_FIRST = 240
 """Candidates judged after the first plausible one, for the choice; half as many again as came before it."""
+BEYOND_FIRST_COLD = 30
+"""The same where each is a whole run of a command, and nothing but what is likely tells them apart."""
 MAXIMUM_PLAUSIBLE = 48
 MAXIMUM_PARTIAL = 24
 PAIRED = 1_500
@@ -41,47 +36,8 @@ CHEAP_PAIRED = 60
 PAIRS_SHARE = 0.35
 """Of the time, kept for pairs of edits."""
 CHOOSE_SECONDS = 6.0
-CONSIDERED = 12
-"""Plausible changes that are told of."""
 VERIFIED = 5
 """Choices that are run in full before the search gives up."""
-AGREEMENT_WEIGHT, CRASH_WEIGHT = 1.5, 2.0
-FIDELITY_WEIGHT, FIDELITY_AFTER_CRASHES = 0.7, 8.0
-
-
-@dataclass(slots=True)
-class Judged:
-    """A proposal and what the sample of failing tests said of it."""
-
-    proposal: Proposal
-    candidate: Candidate
-    passed: int = 0
-    out_of_time: bool = False
-    unfinished: bool = False
-    """Whether it passes all tests but for those that take long, of which it did not see the end."""
-    plausible: bool = False
-
-
-@dataclass(slots=True)
-class Target:
-    """A check whose failures are to be mended, warm."""
-
-    check: Check
-    judges: list[WarmJudge]
-    failing: list[str] = field(default_factory=list)
-    passing: list[str] = field(default_factory=list)
-    observations: dict[str, Observation] = field(default_factory=dict)
-    cpu: dict[str, float] = field(default_factory=dict)
-    """Seconds that each test took as the code is, where it ended."""
-
-    @property
-    def sample(self) -> list[str]:
-        """Failing tests, the quickest first."""
-        return self.failing[:SAMPLE]
-
-    def limits(self, tests: Sequence[str], least: float) -> dict[str, float]:
-        """Seconds of CPU for each."""
-        return {test: max(least, CPU_FACTOR * self.cpu.get(test, 0.0)) for test in tests}
 
 
 class Search:
@@ -102,97 +58,13 @@ class Search:
     def run(self) -> Findings:
         """Always gives findings; exceptions are faults of ours."""
         started = self._clock()
-        try:
-            self._start_judges()
+        with warmed(self._specification, self._root, self._left) as (self._targets, self._cold_checks):
             self._search()
-        finally:
-            for target in self._targets:
-                for judge in target.judges:
-                    judge.close()
         self._findings.seconds = self._clock() - started
         return self._findings
 
     def _left(self) -> float:
         return self._deadline - self._clock()
-
-    # What fails
-
-    def _start_judges(self) -> None:
-        checks = [check for check in self._specification.checks if check.target]
-        warm = [check for check in checks if check.reports == "pytest"]
-        self._cold_checks = [check for check in checks if check.reports != "pytest"]
-        with ThreadPoolExecutor(self._specification.workers) as pool:
-            for check in warm:
-                judges = list(
-                    pool.map(
-                        lambda _, check=check: WarmJudge(check, self._root, self._specification.files),
-                        range(self._specification.workers),
-                    )
-                )
-                if all(judge.tests and judge.tests == judges[0].tests for judge in judges):
-                    self._targets.append(Target(check, judges))
-                else:
-                    self._cold_checks.append(check)
-                    for judge in judges:
-                        judge.close()
-            for target in self._targets:
-                self._see_what_fails(target, pool)
-            for target in self._targets:
-                # What fails without running a line in scope is not for us to mend.
-                seen = target.observations
-                reached = [test for test in target.failing if test not in seen or seen[test].lines]
-                target.failing = reached or target.failing  # where nothing was seen, nothing is known
-        failing = [target for target in self._targets if target.failing]
-        for target in self._targets:
-            if failing and target not in failing:
-                for judge in target.judges:
-                    judge.close()
-        self._targets = failing or self._targets
-
-    def _see_what_fails(self, target: Target, pool: ThreadPoolExecutor) -> None:
-        tests = list(target.judges[0].tests)
-        outcomes = self._outcomes(target, 0, tests, QUICK_CPU)
-        slow = [test for test in tests if test not in outcomes]
-        # Most that are not quick never end: two of them are asked with patience, all only if one does.
-        tried = list(
-            pool.map(
-                lambda pair: self._outcomes(target, pair[0], [pair[1]], SLOW_CPU),
-                enumerate(slow[: len(target.judges)]),
-            )
-        )
-        if any(tried):
-            outcomes |= self._outcomes(target, 0, slow, SLOW_CPU)
-        outcomes |= dict.fromkeys((test for test in slow if test not in outcomes), "hangs")
-        target.failing = [test for test, outcome in outcomes.items() if outcome in ("failed", "hangs")]
-        target.failing.sort(key=lambda test: target.cpu.get(test, 2 * SLOW_CPU))
-        target.passing = [test for test, outcome in outcomes.items() if outcome == "passed"]
-        seen = _spread(target.failing, OBSERVED_FAILING) + _spread(target.passing, OBSERVED_PASSING)
-        found = pool.map(
-            lambda item: target.judges[item[0] % len(target.judges)].observe(item[1], QUICK_CPU),
-            enumerate(seen),
-        )
-        target.observations = dict(zip(seen, map(self._relative, found), strict=True))
-        for test, observation in target.observations.items():
-            observation.outcome = outcomes[test]  # with a tracer it may not have come to its end
-
-    def _outcomes(self, target: Target, worker: int, tests: Sequence[str], cpu: float) -> dict[str, str]:
-        """Of the code as it is; what does not end in that many seconds of CPU is not in it."""
-        found: dict[str, str] = {}
-        left = list(tests)
-        while left:
-            judgement = target.judges[worker].judge(Candidate({}, False), dict.fromkeys(left, cpu), len(left))
-            found |= judgement.outcomes
-            target.cpu |= judgement.cpu
-            left = [test for test in left if test not in judgement.outcomes][1:]
-        return found
-
-    def _relative(self, observation: Observation) -> Observation:
-        """Paths as the plan has them."""
-        prefix = f"{self._root}/"
-        observation.lines = {path.removeprefix(prefix): lines for path, lines in observation.lines.items()}
-        observation.types = {place.removeprefix(prefix): kinds for place, kinds in observation.types.items()}
-        observation.calls = {place.removeprefix(prefix): calls for place, calls in observation.calls.items()}
-        return observation
 
     # The search
 
@@ -211,7 +83,10 @@ class Search:
         if not plausible:
             plausible = self._judge_pairs(proposals, partial)
         findings.plausible = len(plausible)
-        for likely in self._choose(plausible)[self._specification.skip :][:VERIFIED]:
+        target = self._targets[0] if self._targets else None
+        choice = choose(plausible, target, self._sources, self._specification.seed)
+        findings.behaviours, findings.considered = choice.behaviours, list(choice.considered)
+        for likely in choice.best[self._specification.skip :][:VERIFIED]:
             chosen = self._minimised(likely)
             if self._holds(chosen):
                 return self._found(chosen)
@@ -300,6 +175,7 @@ class Search:
         """
         judged: dict[int, Judged] = {}
         queue, lock, numbers = iter(proposals), threading.Lock(), count()
+        beyond = BEYOND_FIRST if self._targets else BEYOND_FIRST_COLD
         end: list[float] = [float("inf")]
         seen: set[tuple[tuple[str, str], ...]] = set()
         self._findings.exhausted = True
@@ -330,7 +206,7 @@ class Search:
                         judged[number] = found
                         self._findings.judged += 1
                         if found.plausible:
-                            end[0] = min(end[0], number + max(BEYOND_FIRST, number // 2))
+                            end[0] = min(end[0], number + max(beyond, number // 2))
                             if sum(each.plausible for each in judged.values()) >= MAXIMUM_PLAUSIBLE:
                                 end[0] = min(end[0], max(judged))
 
@@ -346,6 +222,9 @@ class Search:
             for node in source.nodes:
                 if isinstance(node, cst.FunctionDef):
                     start, end = source.span(node.body)
+                    if isinstance(node.body, cst.IndentedBlock):
+                        # A statement is put in, or taken away, with its indentation.
+                        start = source.line_start(source.line_of(start))
                     inside = inside or (start <= edit.start and edit.end <= end + 1)
             if not inside:
                 return True
@@ -420,70 +299,6 @@ class Search:
         with self._cold_lock:
             return self._cold.run(check, candidate, self._left()).passed
 
-    # The choice
-
-    def _choose(self, plausible: Sequence[Judged]) -> list[Judged]:
-        """Best first, one for each behaviour: likely, and doing with generated inputs what most others do."""
-        if len(plausible) < 2:
-            self._findings.behaviours = len(plausible)
-            return list(plausible)
-        results: list[list[str]] = [[] for _ in plausible]
-        original: list[str] = []
-        failing: list[str] = []
-        for file, function, calls in self._recorded_calls(
-            {each.proposal.edits[0].path for each in plausible}
-        ):
-            generated = generated_calls(list(calls), self._specification.seed)
-            before = self._call(Candidate({}, False), file, function, generated)
-            failing += [said for said, call in zip(before, generated, strict=True) if calls.get(call)]
-            original += before
-            for number, each in enumerate(plausible):
-                results[number] += self._call(each.candidate, file, function, generated)
-        scores = agreement(results, [each.proposal.cost for each in plausible])
-        # Where all that failed was a crash or a hang, what the code did give was right.
-        trust = FIDELITY_AFTER_CRASHES if failing and all(map(is_crash, failing)) else FIDELITY_WEIGHT
-        kept = [fidelity(original, own) for own in results]
-        keys = [
-            each.proposal.cost - AGREEMENT_WEIGHT * agreed + CRASH_WEIGHT * crashed - trust * same
-            for each, (agreed, crashed), same in zip(plausible, scores, kept, strict=True)
-        ]
-        order = sorted(range(len(plausible)), key=lambda number: (keys[number], number))
-        if not any(results):
-            self._findings.behaviours = len(plausible)
-            return [plausible[number] for number in order]
-        self._findings.considered = [
-            f"{plausible[number].proposal.template}: cost {plausible[number].proposal.cost:.2f}, "
-            f"agreement {scores[number][0]:.2f}, crashes {scores[number][1]:.2f}, "
-            f"fidelity {kept[number]:.2f}: "
-            + "; ".join(
-                f"line {self._sources[e.path].line_of(e.start)}: {e.text.strip()}"
-                for e in plausible[number].proposal.edits
-            )
-            for number in order[:CONSIDERED]
-        ]
-        behaviours: dict[tuple[str, ...], Judged] = {}
-        for number in order:
-            behaviours.setdefault(tuple(results[number]), plausible[number])
-        self._findings.behaviours = len(behaviours)
-        return list(behaviours.values())
-
-    def _call(self, candidate: Candidate, file: str, function: str, calls: Sequence[str]) -> list[str]:
-        said = self._targets[0].judges[0].call(candidate, file, function, calls)
-        return said + [NEVER_SAID] * (len(calls) - len(said))
-
-    def _recorded_calls(self, paths: set[str]) -> list[tuple[str, str, dict[str, bool]]]:
-        """Plain arguments that tests gave to functions of the changed files, and whether those tests fail."""
-        found: dict[tuple[str, str], dict[str, bool]] = {}
-        for target in self._targets[:1]:
-            for test, observation in target.observations.items():
-                for place, calls in observation.calls.items():
-                    file, _, function = place.partition("::")
-                    if file in paths:
-                        known = found.setdefault((file, function), {})
-                        for call in calls:
-                            known[call] = known.get(call, False) or test in target.failing
-        return [(file, function, calls) for (file, function), calls in sorted(found.items()) if calls]
-
     def _holds(self, chosen: Judged) -> bool:
         """Every check, run whole on the changed work tree, gets no worse, and what was to be mended is."""
         for check in self._specification.checks:
@@ -542,13 +357,6 @@ def _same_program(one: dict[str, str] | None, other: dict[str, str] | None) -> b
 
 def _passed(judgement: Judgement) -> int:
     return sum(outcome in ("passed", "skipped") for outcome in judgement.outcomes.values())
-
-
-def _spread(tests: Sequence[str], number: int) -> list[str]:
-    """Some of the tests, from all over the list."""
-    if len(tests) <= number:
-        return list(tests)
-    return [tests[index * len(tests) // number] for index in range(number)]
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -62,7 +62,8 @@ class Judge:
                 os._exit(status)
         os.close(writing)
         try:
-            said = _read_all(reading, WALL_FACTOR * sum(request["tests"].values()) + 1.0)
+            patience = WALL_FACTOR * sum(request["tests"].values()) + 1.0
+            said = _read_all(reading, patience, time.monotonic() + request["left"])
         finally:
             os.close(reading)
             for target in (os.killpg, os.kill):
@@ -158,10 +159,10 @@ class _Timer:
         return "hangs" if self._fired else outcome
 
 
-def _read_all(reading: int, patience: float) -> bytes:
-    """All that is written; ends too when nothing comes for `patience` seconds."""
+def _read_all(reading: int, patience: float, deadline: float) -> bytes:
+    """All that is written; ends too when nothing comes for `patience` seconds, or at the deadline."""
     said = bytearray()
-    while select.select([reading], [], [], patience)[0]:
+    while select.select([reading], [], [], max(0.0, min(patience, deadline - time.monotonic())))[0]:
         chunk = os.read(reading, 1 << 16)
         if not chunk:
             break
