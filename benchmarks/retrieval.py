@@ -217,11 +217,17 @@ async def scale(changes: str, chunks: int, entries: int) -> None:
     async with bench() as one:
         await one.embedder.embed(["warm"])
         texts, _ = _ledger(many)
+        used = time.process_time()
         seconds, indexed = await _timed(lambda: one.memory(texts).index(PROJECT, "a" * 40, "", False, False))
-        print(f"indexing {entries} entries ({indexed.chunks} passages): {seconds:.1f} s; {_machine()}")
+        used = time.process_time() - used
+        print(
+            f"indexing {entries} entries ({indexed.chunks} passages): {seconds:.1f} s, {used:.1f} s of them"
+        )
+        print(f"  of processor time on both cores together; {_machine()}")
         texts, _ = _ledger([*many[:-50], *(f"{text} Altered." for text in many[-50:])])
         seconds, indexed = await _timed(lambda: one.memory(texts).index(PROJECT, "b" * 40, "", False, False))
-        print(f"50 changed entries ({indexed.added} added, {indexed.removed} removed): {seconds:.2f} s")
+        changes = f"{indexed.added} added, {indexed.removed} removed"
+        print(f"50 changed entries ({changes}): {seconds:.2f} s; {_machine()}")
         print(f"memory of the process: {_resident()} MB")
     async with bench() as one:
         await _fill(one, [" ".join(draw.sample(sentences, 3)) for _ in range(4000)], chunks)

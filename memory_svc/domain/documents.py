@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
@@ -84,7 +84,7 @@ class Document:
     @property
     def content_hash(self) -> str:
         """SHA-256, hex, over everything in it."""
-        return hashlib.sha256(json.dumps(asdict(self), default=str).encode()).hexdigest()
+        return hashlib.sha256(_said(self).encode()).hexdigest()
 
     def passages(self, limit: int) -> tuple["Passage", ...]:
         """The document cut to passages of at most `limit` characters."""
@@ -123,7 +123,12 @@ class Passage:
     @property
     def passage_id(self) -> str:
         """A UUID that is another one as soon as anything in the passage is another."""
-        return str(uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(asdict(self), default=str)))
+        return str(uuid.uuid5(uuid.NAMESPACE_OID, _said(self)))
+
+
+def _said(whole: Document | Passage) -> str:
+    """All that it says, as text; `asdict` would take longer than all else that an indexing does."""
+    return json.dumps([getattr(whole, field.name) for field in fields(whole)], default=str)
 
 
 def documents_of_ledgers(ledgers: Mapping[Kind, Ledger]) -> tuple[Document, ...]:

@@ -31,8 +31,8 @@ CANDIDATES = 100
 EMBEDDED_OF_QUERY = 500
 """Characters of a query that are embedded: what is asked stands first, and time grows with length. Its words
 all count for BM25."""
-EMBEDDED_AT_ONCE = 32
-"""Passages between two writes to the index."""
+EMBEDDED_AT_ONCE = 128
+"""Passages between two writes to the index, each of which waits for the disk."""
 EMBEDDED_IN_RECALL = 64
 """Pending passages that one recall embeds at most, newest first; the next one goes on."""
 
@@ -111,8 +111,9 @@ class Memory:
             if not self._settings.indexing:
                 return Indexed(0, 0, 0)
             # Pending passages wait for someone to ask for them: most runs are tidied before that.
-            await self._bring_up(project_id, PENDING, most=0)
-            indexed = await self._bring_up(project_id, TRUSTED)
+            await self._bring_up_pending(project_id, most=0)
+            trusted = [document for document in documents if document.trust in TRUSTED]
+            indexed = await self._bring_up(project_id, TRUSTED, trusted)
             if include_code:
                 indexed += await self._bring_up_code(project_id, snapshot)
             await self._index.optimize(project_id)
@@ -164,13 +165,24 @@ class Memory:
         if lock.locked() or self._pending_indexed.get(project_id) == version:
             return
         async with lock:
-            indexed = await self._bring_up(project_id, PENDING, most=EMBEDDED_IN_RECALL)
+            indexed = await self._bring_up_pending(project_id, EMBEDDED_IN_RECALL)
         if indexed.added < EMBEDDED_IN_RECALL:
             self._pending_indexed[project_id] = version
 
-    async def _bring_up(self, project_id: str, trusts: Collection[Trust], most: int | None = None) -> Indexed:
-        """Makes the index hold what the documents say; embeds at most so many passages, newest first."""
-        documents = await self._store.documents(project_id, trusts)
+    async def _bring_up_pending(self, project_id: str, most: int) -> Indexed:
+        """Embeds at most so many passages, newest first."""
+        return await self._bring_up(
+            project_id, PENDING, await self._store.documents(project_id, PENDING), most
+        )
+
+    async def _bring_up(
+        self,
+        project_id: str,
+        trusts: Collection[Trust],
+        documents: Sequence[Document],
+        most: int | None = None,
+    ) -> Indexed:
+        """Makes the index hold what the documents say, which are all of these trusts."""
         limit = self._settings.chunk_max_chars
         wanted = await asyncio.to_thread(
             lambda: [passage for document in documents for passage in document.passages(limit)]
@@ -192,14 +204,21 @@ class Memory:
         if gone:
             await self._index.remove(project_id, gone)
         missing = [passage for passage_id, passage in wanted.items() if passage_id not in present][:most]
-        for start in range(0, len(missing), EMBEDDED_AT_ONCE):
-            await self._add(project_id, missing[start : start + EMBEDDED_AT_ONCE])
+        writing: asyncio.Task[None] | None = None
+        try:
+            for start in range(0, len(missing), EMBEDDED_AT_ONCE):
+                points = await self._points(missing[start : start + EMBEDDED_AT_ONCE])
+                if writing is not None:
+                    await writing
+                writing = asyncio.create_task(self._index.upsert(project_id, points))
+        finally:
+            if writing is not None:
+                await writing
         return Indexed(len(present) - len(gone) + len(missing), len(missing), len(gone))
 
-    async def _add(self, project_id: str, passages: Sequence[Passage]) -> None:
+    async def _points(self, passages: Sequence[Passage]) -> list[Point]:
         vectors = await self._embedder.embed([passage.text for passage in passages])
-        points = [Point(passage, vector) for passage, vector in zip(passages, vectors, strict=True)]
-        await self._index.upsert(project_id, points)
+        return [Point(passage, vector) for passage, vector in zip(passages, vectors, strict=True)]
 
     async def _first_passages(self, project_id: str, entry_ids: Collection[str]) -> dict[str, Passage]:
         documents = await self._store.entries(project_id, entry_ids)
