@@ -76,7 +76,8 @@ class Flow:
                     task.result()
 
     async def _due(self, line: Line) -> dict[Action, Phase]:
-        predictions = await asyncio.to_thread(self._predict, line)
+        judged = any(phase.state in IN_JUDGEMENT for phase in line.phases)
+        predictions = await asyncio.to_thread(self._predict, line) if judged else {}
         phases = {phase.phase_id: phase for phase in line.phases}
         misfits = {
             phase.phase_id
