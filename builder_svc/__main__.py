@@ -9,6 +9,7 @@ from pathlib import Path
 from autopack.api.builder.v1 import builder_service_pb2, builder_service_pb2_grpc
 from autopack.database.database import Database
 from autopack.database.operations import Operations
+from autopack.database.retention import Retention
 from autopack.gitstore.checkouts import Checkouts
 from autopack.gitstore.copies import Copies
 from autopack.rpc.alone import run_alone
@@ -33,21 +34,25 @@ async def start(config: Config) -> RunningService:
         checkouts = await asyncio.to_thread(Checkouts, config.directory / "checkouts", config.checkouts_bytes)
         copies = Copies(config.directory / "git", config.tls, config.git_directory)
         undo.push_async_callback(copies.close)
+        exchanges = ExchangeStore(database, time.time)
         selection = Selection(
             Sandboxes(config.sandbox_tier),
             checkouts,
             config.secrets,
             config.maximum_prompt_bytes,
             config.agents,
+            exchanges.find,
         )
         undo.push_async_callback(selection.close)
+        spending = SpendingStore(database)
         building = Building(
             copies,
-            ExchangeStore(database, time.time),
-            SpendingStore(database),
+            exchanges,
+            spending,
             selection.select,
             config.concurrent_builds,
             time.monotonic,
+            config.prices,
         )
         operations = Operations(database, time.time, "StartBuild")
         undo.push_async_callback(operations.close)
@@ -72,10 +77,14 @@ async def start(config: Config) -> RunningService:
             {"database": database.ping},
         )
         await server.start()
+        prunes = [operations.prune, exchanges.prune, spending.prune]
+        retention = Retention(config.retention_days, time.time, prunes)
         undo.pop_all()
 
     async def close() -> None:
-        await close_all(server.stop, operations.close, selection.close, copies.close, database.close)
+        await close_all(
+            server.stop, retention.close, operations.close, selection.close, copies.close, database.close
+        )
 
     return RunningService(server, close)
 

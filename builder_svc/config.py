@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from autopack.database.retention import DAYS
 from autopack.errors import InvalidInput, Reason
 from autopack.policy.policy import TIERS
+from autopack.policy.prices import Price, load_prices
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import one_of, whole_number
 from builder_svc.builders.agent.installed import Installed
@@ -29,14 +31,18 @@ class Config:
     """Of each kind at one time."""
     maximum_prompt_bytes: int = 200_000
     """Of what one prompt shows a model."""
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    """Of models, by name, in dollars for a million tokens; what a policy says goes before it."""
     checkouts_bytes: int = 2_000_000_000
     """Of files kept checked out."""
-    agents: Installed = Installed()
+    agents: Installed = field(default_factory=Installed)
     """Coding agents of this machine."""
     sandbox_tier: str | None = None
     """The only one that is used here; None: the strongest that works."""
     git_directory: Path | None = None
     """The repositories of their owner, where it is on this machine: nothing is copied then."""
+    retention_days: int = DAYS
+    """After which what is not used any more is forgotten."""
     spans: Path | None = None
     """Local span store."""
     tls: TlsSettings | None = None
@@ -64,10 +70,12 @@ class Config:
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
             concurrent_builds=whole_number(environ, "AUTOPACK_CONCURRENT_BUILDS", os.cpu_count() or 1),
             maximum_prompt_bytes=whole_number(environ, "AUTOPACK_MAXIMUM_PROMPT_BYTES", 200_000),
+            prices=_prices(environ),
             checkouts_bytes=whole_number(environ, "AUTOPACK_CHECKOUTS_BYTES", 2_000_000_000),
             agents=agents_from_environ(environ),
             sandbox_tier=one_of(environ, "AUTOPACK_SANDBOX_TIER", TIERS),
             git_directory=Path(git_directory) if git_directory else None,
+            retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),
             spans=Path(spans) if spans else None,
             tls=TlsSettings.from_environ(environ),
             insecure=environ.get("AUTOPACK_INSECURE") == "1",
@@ -90,3 +98,8 @@ def agents_from_environ(environ: Mapping[str, str]) -> Installed:
             message = f"{path!a}, of AUTOPACK_AGENT_DIRECTORIES or _ADAPTERS, is no directory"
             raise InvalidInput(Reason("SETTING_INVALID", message, "name directories by their absolute paths"))
     return Installed(tuple(map(Path, named)), Path(adapters) if adapters else None)
+
+
+def _prices(environ: Mapping[str, str]) -> Mapping[str, Price]:
+    path = environ.get("AUTOPACK_MODEL_PRICES", "")
+    return load_prices(Path(path)) if path else {}

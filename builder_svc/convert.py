@@ -32,7 +32,7 @@ def task_from_proto(request: StartBuildRequest) -> Task:
             RecalledText(passage.text, passage.source, passage.entry_id, passage.trust)
             for passage in request.recalled
         ),
-        allowance=Allowance(request.budget.seconds, request.budget.tokens),
+        allowance=Allowance(request.budget.seconds, request.budget.tokens, request.budget.usd or None),
         delivery=delivery_from_proto(request),
     )
 
@@ -71,7 +71,10 @@ def ended_to_proto(request_id: str, outcome: Outcome, record: Record) -> build_p
 
 def _build(request_id: str, state: build_pb2.BuildState, record: Record) -> build_pb2.Build:
     usage = build_pb2.Usage(
-        seconds=record.seconds, input_tokens=record.input_tokens, output_tokens=record.output_tokens
+        seconds=record.seconds,
+        input_tokens=record.input_tokens,
+        output_tokens=record.output_tokens,
+        usd=record.usd,
     )
     return build_pb2.Build(request_id=request_id, state=state, usage=usage, builder_kind=record.kind)
 

@@ -48,6 +48,8 @@ class AnthropicProtocol:
             except anthropic.APIStatusError as error:
                 wait = error.response.headers.get("retry-after", "")
                 return HttpAnswer(error.status_code, error.response.text, wait)
+            except anthropic.APIConnectionError as error:
+                raise error.__cause__ or error from None  # what the line has raised
             return HttpAnswer(200, raw.http_response.text)
 
     def read(self, text: str) -> Reply:

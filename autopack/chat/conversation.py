@@ -1,5 +1,6 @@
 """What is said to a model and what it says, whichever protocol carries it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -73,6 +74,20 @@ class Question:
     tools: tuple[Tool, ...] = ()
     schema: Mapping[str, Any] | None = None
     """JSON schema that the answer must have, where the server can enforce one; not together with tools."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all of it: no byte-level tokenizer makes more tokens than that."""
+        tools = [(tool.name, tool.description, dict(tool.parameters)) for tool in self.tools]
+        texts = [self.system, json.dumps(tools) if tools else ""]
+        for turn in self.turns:
+            if isinstance(turn, Results):
+                texts += [result.text for result in turn.results]
+            else:
+                texts.append(turn.text)
+            if isinstance(turn, Answered):
+                texts += [call.name + call.arguments + json.dumps(dict(call.extra)) for call in turn.calls]
+        return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

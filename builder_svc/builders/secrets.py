@@ -1,9 +1,8 @@
 """Which secrets of this service a policy's builders may use, and where they may be sent."""
 
-import ipaddress
 from collections.abc import Callable, Mapping
-from urllib.parse import urlsplit
 
+from autopack.chat.address import host_and_port, is_loopback
 from autopack.errors import FailedPrecondition, InvalidInput, Reason
 
 RESERVED_PREFIXES = ("AUTOPACK_", "OTEL_", "PG", "DATABASE_")
@@ -61,25 +60,3 @@ def parse_grants(text: str) -> Mapping[str, frozenset[str]]:
             raise InvalidInput(Reason("SETTING_INVALID", f"AUTOPACK_BUILDER_SECRETS has {grant!r}", fix))
         grants[name] = grants.get(name, frozenset()) | {host if ":" in host else f"{host}:443"}
     return grants
-
-
-def host_and_port(url: str) -> str:
-    """`HOST:PORT` of a URL. Raises InvalidInput ENDPOINT_INVALID."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"https": 443, "http": 80}[parts.scheme]
-        if parts.hostname and parts.username is None and not parts.query and not parts.fragment:
-            return f"{parts.hostname}:{port}"
-    except (ValueError, KeyError):
-        pass
-    fix = "write http(s)://HOST[:PORT]/PATH in the policy's builders, without user or query"
-    raise InvalidInput(Reason("ENDPOINT_INVALID", f"{url!a} is no endpoint", fix))
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL stays on this machine."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ from autopack.gitstore.write_path import Edit
 from autopack.policy.paths import PathRules
 from autopack.policy.plan import Phase
 from autopack.policy.policy import Policy
+from autopack.policy.prices import Price
 
 if TYPE_CHECKING:  # it knows what a record is
     from builder_svc.domain.spending import Account
@@ -31,6 +32,8 @@ class Allowance:
 
     seconds: int
     tokens: int
+    usd: float | None = None
+    """None: not limited by money."""
 
 
 @dataclass(slots=True)
@@ -72,11 +75,22 @@ class Record:
     """Each call to something outside and its answer, as JSON values; enough to replay the build."""
     secrets: set[str] = field(default_factory=set)
     """Values that must not be kept or shown."""
+    price: Price | None = None
+    """Of the tokens; None where it is not known."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Of the builder, as JSON values: what it takes to make the same one again for a replay."""
+    edits: tuple[Edit, ...] | None = None
+    """The change, once there is one."""
 
     @property
     def tokens(self) -> int:
         """Tokens spent, both ways."""
         return self.input_tokens + self.output_tokens
+
+    @property
+    def usd(self) -> float | None:
+        """Dollars spent; None where no tokens were, or where their price is not known."""
+        return self.price.usd(self.input_tokens, self.output_tokens) if self.price and self.tokens else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -20,9 +20,12 @@ from autopack.gitstore.write_path import Edit, apply_edits
 from autopack.policy.paths import PathRules
 from autopack.policy.plan import Phase
 from autopack.policy.policy import Policy
+from autopack.policy.prices import Price
 from autopack.policy.read import policy_at
 from builder_svc.domain.builder import Allowance, Builder, Record, Task, Work
-from builder_svc.domain.redaction import redacted_json, redacted_reasons
+from builder_svc.domain.money import price_of, require_price, within_money
+from builder_svc.domain.recording import recorded
+from builder_svc.domain.redaction import redacted_reasons
 from builder_svc.domain.spending import Account, Spending, Spent
 
 GRACE_SECONDS = 2.0
@@ -77,14 +80,17 @@ class Building:
         select: Callable[[Phase, Policy], Builder],
         concurrency: int,
         clock: Callable[[], float],
+        prices: Mapping[str, Price],
     ) -> None:
-        """`select` gives the builder of a phase or raises AutopackError; `clock` gives seconds."""
+        """`select` gives the builder of a phase or raises AutopackError; `clock` gives seconds; `prices`
+        are the operator's, by model."""
         self._copies = copies
         self._exchanges = exchanges
         self._spending = spending
         self._select = select
         self._concurrency = concurrency
         self._clock = clock
+        self._prices = prices
         # By kind: a ready patch must not wait for models to answer.
         self._slots: dict[str, asyncio.Semaphore] = {}
 
@@ -112,7 +118,8 @@ class Building:
         )
         outcome = await self._outcome(task, store, record, account)
         if record.exchange:
-            document = redacted_json({"kind": record.kind, "exchange": record.exchange}, record.secrets)
+            base_tree = await asyncio.to_thread(store.commit_tree, task.base)
+            document = await asyncio.to_thread(recorded, task, base_tree, record, outcome.reasons)
             digest = await self._exchanges.keep(task.project_id, task.request_id, document)
             outcome = replace(outcome, exchange_digest=digest)
         return replace(outcome, reasons=redacted_reasons(outcome.reasons, record.secrets))
@@ -122,10 +129,16 @@ class Building:
             if not task.allowance.seconds:
                 raise ResourceExhausted(_no_time())
             policy = await asyncio.to_thread(policy_at, store, task.policy_commit)
+            record.price = price_of(task.phase, policy, self._prices)
+            require_price(task.phase, policy, record.price, task.allowance)
+            task = replace(task, allowance=_left_of_money(task.allowance, record))
             builder = self._select(task.phase, policy)
             record.kind = builder.kind
+            if builder.kind != "model":  # which keeps to the dollars by itself, call by call
+                task = replace(task, allowance=within_money(task.allowance, record.price))
             rules = policy.path_rules(task.phase.scope.paths)
             edits = await self._edits(builder, Work(task, store, policy, rules, record, account))
+            record.edits = tuple(edits)
             commit = await asyncio.to_thread(_commit, store, task, edits, rules)
         except AutopackError as error:
             return Outcome(reasons=error.reasons)
@@ -171,7 +184,14 @@ def timed_out(seconds: int, output: str = "") -> Reason:
 
 def _left(allowance: Allowance, spent: Spent) -> Allowance:
     tokens = allowance.tokens - spent.input_tokens - spent.output_tokens
-    return Allowance(max(0, int(allowance.seconds - spent.seconds)), max(0, tokens))
+    return replace(allowance, seconds=max(0, int(allowance.seconds - spent.seconds)), tokens=max(0, tokens))
+
+
+def _left_of_money(allowance: Allowance, record: Record) -> Allowance:
+    """Without what an earlier start of the same build has spent."""
+    if allowance.usd is None:
+        return allowance
+    return replace(allowance, usd=max(0.0, allowance.usd - (record.usd or 0.0)))
 
 
 def _no_time() -> Reason:

@@ -15,9 +15,24 @@ def redacted_json(document: Any, secrets: Set[str]) -> bytes:
     return json.dumps(_redacted(document, secrets), sort_keys=True).encode()
 
 
+def redacted_bytes(contents: bytes, secrets: Set[str]) -> bytes:
+    """Contents without the secrets."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        contents = contents.replace(secret.encode(), REDACTED.encode())
+    return contents
+
+
 def redacted_reasons(reasons: Sequence[Reason], secrets: Set[str]) -> tuple[Reason, ...]:
-    """The reasons with no secret in their messages."""
-    return tuple(replace(reason, message=_redacted(reason.message, secrets)) for reason in reasons)
+    """The reasons with no secret in their words and paths."""
+    return tuple(
+        replace(
+            reason,
+            message=_redacted(reason.message, secrets),
+            fix=_redacted(reason.fix, secrets),
+            path=_redacted(reason.path, secrets),
+        )
+        for reason in reasons
+    )
 
 
 def _redacted(value: Any, secrets: Set[str]) -> Any:

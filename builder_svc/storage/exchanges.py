@@ -9,11 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from autopack.database.database import Database
-from builder_svc.storage.tables import exchanges
+from builder_svc.storage.tables import exchanges, recordings
 
 
 class ExchangeStore:
-    """Written once, never changed."""
+    """Documents are written once and never changed."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         """`clock` gives Unix seconds."""
@@ -38,9 +38,44 @@ class ExchangeStore:
                         create_time=self._clock(),
                     )
                 )
+            # A build that was cut off and started again has a new one.
+            connection.execute(sa.delete(recordings).where(recordings.c.request_id == request_id))
+            connection.execute(
+                sa.insert(recordings).values(
+                    request_id=request_id,
+                    project_id=project_id,
+                    digest=digest,
+                    create_time=self._clock(),
+                )
+            )
 
         await self._database.transaction(work)
         return digest
+
+    async def prune(self, before: float) -> None:
+        """Forgets what was exchanged before then."""
+
+        def work(connection: Connection) -> None:
+            connection.execute(sa.delete(recordings).where(recordings.c.create_time < before))
+            used = sa.select(recordings.c.digest)
+            connection.execute(
+                sa.delete(exchanges).where(exchanges.c.create_time < before, exchanges.c.digest.not_in(used))
+            )
+
+        await self._database.transaction(work)
+
+    async def find(self, project_id: str, request_id: str) -> bytes | None:
+        """The document of a build of this project, of its last start where the machine failed some."""
+        same = recordings.c.request_id == request_id
+        again = recordings.c.request_id.startswith(f"{request_id}~", autoescape=True)
+        query = (
+            sa.select(recordings.c.digest)
+            .where(recordings.c.project_id == project_id, same | again)
+            .order_by(recordings.c.create_time.desc())
+            .limit(1)
+        )
+        digest = await self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        return None if digest is None else await self.read(digest)
 
     async def read(self, digest: str) -> bytes | None:
         """The document; None if there is none with that digest."""

@@ -15,6 +15,16 @@ exchanges = sa.Table(
 )
 """Documents by the SHA-256 of their bytes, zlib-compressed; the rest (Unix seconds) tells who was first."""
 
+recordings = sa.Table(
+    "recordings",
+    metadata,
+    sa.Column("request_id", sa.String(300), primary_key=True),
+    sa.Column("project_id", sa.String(200), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("create_time", sa.Float, nullable=False),
+)
+"""Which exchange each build had: two builds may have had the very same."""
+
 spending = sa.Table(
     "spending",
     metadata,

@@ -105,6 +105,7 @@ class Client:
         recalled: Sequence[build_pb2.RecalledText] = (),
         seconds: int = 60,
         tokens: int = 100_000,
+        usd: float = 0.0,
         goal: str = "Make a() return 2.",
         hints: Sequence[str] = (),
     ) -> service_pb2.StartBuildRequest:
@@ -126,7 +127,7 @@ class Client:
             attempt=attempt,
             feedback=reasons_to_proto(feedback),
             recalled=recalled,
-            budget=plan_pb2.Budget(attempts=3, seconds=seconds, tokens=tokens),
+            budget=plan_pb2.Budget(attempts=3, seconds=seconds, tokens=tokens, usd=usd),
             upload_token=TOKEN,
             git_address=self.owner.address,
         )

@@ -40,6 +40,41 @@ def completion(text: object, *, finish: str = "stop", usage: object = (11, 7), *
     )
 
 
+def asking(*calls: tuple[str, object], text: str = "", finish: str = "tool_calls") -> Answer:
+    """A chat completion that calls tools; arguments that are text are sent as they are."""
+    made = [
+        {
+            "id": f"id-{number}",
+            "type": "function",
+            "function": {"name": name, "arguments": given if isinstance(given, str) else json.dumps(given)},
+        }
+        for number, (name, given) in enumerate(calls)
+    ]
+    return completion(text, finish=finish, tool_calls=made)
+
+
+def message(*blocks: Mapping[str, object], stop: str = "end_turn", usage: object = (11, 7)) -> Answer:
+    """A message as Anthropic's servers send it."""
+    counted = {"input_tokens": usage[0], "output_tokens": usage[1]} if isinstance(usage, tuple) else usage
+    answer = {
+        "type": "message",
+        "role": "assistant",
+        "content": blocks,
+        "stop_reason": stop,
+        "usage": counted,
+    }
+    return Answer(body=json.dumps(answer).encode())
+
+
+def using(*calls: tuple[str, object]) -> Answer:
+    """The same as `asking`, of Anthropic's kind."""
+    blocks = [
+        {"type": "tool_use", "id": f"id-{number}", "name": name, "input": given}
+        for number, (name, given) in enumerate(calls)
+    ]
+    return message(*blocks, stop="tool_use")
+
+
 def edits(*items: Mapping[str, object]) -> Answer:
     """A well-behaved answer."""
     return completion(json.dumps({"edits": items}))
@@ -65,8 +100,19 @@ class ScriptedModel:
 
     def prompt(self, number: int = -1) -> str:
         """The user's message of a request."""
-        content: str = self.requests[number]["messages"][1]["content"]
+        messages = self.requests[number]["messages"]
+        content: str = next(turn["content"] for turn in messages if turn["role"] == "user")
         return content
+
+    def results(self, number: int = -1) -> list[str]:
+        """What the tools answered to the calls before a request, of either kind."""
+        found = []
+        for turn in reversed(self.requests[number]["messages"]):
+            if turn["role"] == "assistant":
+                break
+            parts = turn["content"] if isinstance(turn["content"], list) else [turn]
+            found += [part["content"] for part in reversed(parts)]
+        return found[::-1]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -80,7 +126,7 @@ class ScriptedModel:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         request, *lines = head.strip().split("\r\n")
-        assert request == "POST /v1/chat/completions HTTP/1.1", request
+        assert request in ("POST /v1/chat/completions HTTP/1.1", "POST /v1/messages HTTP/1.1"), request
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         self.requests.append(json.loads(await reader.readexactly(int(headers["content-length"]))))
         self.headers.append(headers)

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from autopack.telemetry import names
 from autopack.telemetry.tracing import use_provider
 from tests.builder_svc.builder_harness import PROJECT, Client, command, named
-from tests.builder_svc.scripted_model import completion, scripted_model
+from tests.builder_svc.scripted_model import edits, scripted_model
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
 async def test_a_model_build_is_traced_with_tokens_and_outcome(
     exporter: InMemorySpanExporter, client: Client
 ) -> None:
-    async with scripted_model(completion("no")) as model:
+    async with scripted_model(edits()) as model:
         policy = f"version: 1\nbuilders: {{local: {{kind: model, model: m, endpoint: '{model.endpoint}'}}}}\n"
         await client.build(client.request(named(), policy=policy))
     build, call = find(exporter, names.BUILD_SPAN), find(exporter, names.MODEL_SPAN)
@@ -53,7 +53,7 @@ async def test_a_model_build_is_traced_with_tokens_and_outcome(
         names.ATTEMPT: 1,
         names.BUILDER_KIND: "model",
         names.STATE: "FAILED",
-        names.REASON: "MODEL_ANSWER_INVALID",
+        names.REASON: "NO_CHANGE",
     }
     assert call.attributes == {
         names.GEN_AI_REQUEST_MODEL: "m",

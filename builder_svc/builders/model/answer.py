@@ -145,11 +145,11 @@ def _checked(edits: list[Any]) -> tuple[ProposedEdit, ...]:
         raise _refused("NO_CHANGE", "the model proposed no edits", "say in the goal what is to be changed")
     if len(edits) > MAXIMUM_EDITS:
         raise _invalid(f"the answer has {len(edits)} edits; the limit is {MAXIMUM_EDITS}")
-    return tuple(_edit(number, edit) for number, edit in enumerate(edits, 1))
+    return tuple(proposed_edit(f"edit {number}", edit) for number, edit in enumerate(edits, 1))
 
 
-def _edit(number: int, edit: Any) -> ProposedEdit:
-    where = f"edit {number}"
+def proposed_edit(where: str, edit: Any) -> ProposedEdit:
+    """An edit in one of the three forms; `where` names it. Raises InvalidInput MODEL_ANSWER_INVALID."""
     if not isinstance(edit, dict):
         raise _invalid(f"{where} is not an object")
     given = {key: value for key, value in edit.items() if value is not None}
