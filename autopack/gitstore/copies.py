@@ -60,8 +60,9 @@ class Copies:
 
     async def store(self, project_id: str) -> GitStore:
         """The project's store as it is."""
-        known = self._stores.get(project_id)
-        return known or await asyncio.to_thread(self._store, project_id)
+        if project_id in self._stores:
+            return self._stores[project_id]
+        return await asyncio.to_thread(self._store, project_id)
 
     async def give(
         self, project_id: str, git_address: str, commit: str, base: str, request_id: str, upload_token: str
