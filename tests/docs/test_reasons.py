@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +25,10 @@ TOO_LARGE = {"PLAN_TOO_LARGE", "POLICY_TOO_LARGE", "PATCH_TOO_LARGE", "APPROVALS
 """Put together by `autopack.policy.document.decode` from the kind of document."""
 
 
-def _trees() -> Iterator[ast.Module]:
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if not path.relative_to(ROOT).as_posix().startswith(NOT_OURS):
-                yield ast.parse(path.read_text())
+def _trees() -> tuple[ast.Module, ...]:
+    paths = (path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py")))
+    ours = (path for path in paths if not path.relative_to(ROOT).as_posix().startswith(NOT_OURS))
+    return tuple(ast.parse(path.read_text()) for path in ours)
 
 
 def _name(function: ast.expr) -> str:
@@ -50,7 +50,7 @@ def _passed_on(call: ast.Call, makers: Makers) -> Iterator[ast.expr]:
             yield argument
 
 
-def _makers(trees: list[ast.Module]) -> Makers:
+def _makers(trees: Sequence[ast.Module]) -> Makers:
     """Whatever takes a code and makes a reason of it, by name: where in its arguments the code is."""
     makers: Makers = {"Reason": {(0, "code")}, "PydanticCustomError": {(0, "error_type")}}
     functions: list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]] = []
@@ -85,8 +85,9 @@ def _makers(trees: list[ast.Module]) -> Makers:
     return makers
 
 
-def _codes() -> set[str]:
-    trees = list(_trees())
+@cache
+def _codes() -> frozenset[str]:
+    trees = _trees()
     makers = _makers(trees)
     constants: dict[str, str] = {}
     for statement in (statement for tree in trees for statement in tree.body):
@@ -106,7 +107,7 @@ def _codes() -> set[str]:
                     found.add(constants.get(code.id, ""))
                 elif isinstance(code, ast.Constant | ast.IfExp):
                     found |= {str(part.value) for part in ast.walk(code) if isinstance(part, ast.Constant)}
-    return {code for code in found if len(code) > 3 and CODE.fullmatch(code)}
+    return frozenset(code for code in found if len(code) > 3 and CODE.fullmatch(code))
 
 
 def _documented() -> list[str]:
