@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+from auditor_svc.analyzers.dependencies import Advisories
 from auditor_svc.analyzers.in_worker import WorkerScanner
 from auditor_svc.analyzers.ruff import RuffScanner
 from auditor_svc.analyzers.scanner import Scanner
@@ -37,7 +38,9 @@ async def start(config: Config) -> RunningService:
     copies = Copies(config.directory / "git", config.tls, config.git_directory)
     in_worker = WorkerScanner(WorkerPool(config.workers))
     scanners: list[Scanner] = [in_worker, RuffScanner(config.directory / "files")]
-    auditing = Auditing(copies, scanners, Panel(config.secrets), config.concurrent_audits)
+    auditing = Auditing(
+        copies, scanners, Panel(config.secrets), Advisories(config.advisories), config.concurrent_audits
+    )
     servicer = AuditorServiceServicer(operations, auditing, store)
     warming = asyncio.create_task(warm(in_worker if config.warm else None))
 

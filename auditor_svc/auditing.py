@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from auditor_svc.analyzers.dependencies import Advisories, audit_dependencies
 from auditor_svc.analyzers.scanner import Scanner
 from auditor_svc.changes import changed_paths, read_change
 from auditor_svc.domain.audit import AuditResult, AuditRules, conclude
 from auditor_svc.domain.change import ChangedFile
+from auditor_svc.domain.dependencies import names_dependencies
 from auditor_svc.domain.findings import AnalyzerReport, Severity
 from auditor_svc.domain.sarif_in import MAXIMUM_BYTES as MAXIMUM_SARIF_BYTES
 from auditor_svc.domain.sarif_in import read_sarif
@@ -63,8 +65,16 @@ class Job:
 class Auditing:
     """Makes audits, a bounded number at a time."""
 
-    def __init__(self, copies: Copies, scanners: Sequence[Scanner], panel: Panel, concurrent: int) -> None:
+    def __init__(
+        self,
+        copies: Copies,
+        scanners: Sequence[Scanner],
+        panel: Panel,
+        advisories: Advisories,
+        concurrent: int,
+    ) -> None:
         self._copies = copies
+        self._advisories = advisories
         self._panel = panel
         self._scanners = scanners
         self._slots = asyncio.Semaphore(concurrent)
@@ -78,6 +88,7 @@ class Auditing:
         versions: dict[str, str] = {}
         for scanner in self._scanners:
             versions |= await scanner.versions()
+        versions |= {"advisories": await asyncio.to_thread(self._advisories.stamp)}
         return Job(request, store, rules, policy.audit, _key(request, policy, rules, versions))
 
     async def run(self, job: Job) -> AuditResult:
@@ -97,6 +108,13 @@ class Auditing:
                             self._scan(change.files),
                             self._panel.review(change.files, job.policy, _reviews_required(job)),
                         )
+                        if any(names_dependencies(item.path) for item in change.files):
+                            licenses = job.policy.licenses
+                            reports.append(
+                                await asyncio.to_thread(
+                                    audit_dependencies, change.files, licenses, self._advisories
+                                )
+                            )
                         if job.policy.sarif:
                             reports += await asyncio.to_thread(_brought, job, change.files)
                 except TimeoutError as error:

@@ -22,6 +22,8 @@ class Config:
     """SQLAlchemy URL; empty: SQLite in the directory."""
     workers: int = 1
     """Warm analyzer processes at most, of 35 MB each; a second one starts when two are needed at once."""
+    advisories: Path | None = None
+    """OSV's exports, one an ecosystem; None: what a change brings in is not audited, and that is said."""
     concurrent_audits: int = 4
     """At one time; others wait."""
     warm: bool = True
@@ -52,11 +54,13 @@ class Config:
         Raises InvalidInput SETTING_INVALID.
         """
         spans, git_directory = environ.get("AUTOPACK_SPANS"), environ.get("AUTOPACK_GIT_DIRECTORY")
+        advisories = environ.get("AUTOPACK_ADVISORIES")
         return cls(
             directory=Path(environ.get("AUTOPACK_DIRECTORY", "/var/lib/autopack/auditor")),
             address=environ.get("AUTOPACK_ADDRESS", "0.0.0.0:50051"),
             database_url=environ.get("AUTOPACK_DATABASE_URL", ""),
             workers=whole_number(environ, "AUTOPACK_AUDIT_WORKERS", 2),
+            advisories=Path(advisories) if advisories else None,
             concurrent_audits=whole_number(environ, "AUTOPACK_CONCURRENT_AUDITS", 4),
             git_directory=Path(git_directory) if git_directory else None,
             retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),

@@ -72,6 +72,7 @@ Host = Annotated[
 Endpoint = Annotated[
     str, Field(pattern=r"^https?://[^\s]{1,1000}$", description="an address as http://127.0.0.1:8080/v1")
 ]
+Stronger = Identifier | Literal[""]
 Score = Annotated[Count, Field(le=100)]
 ApproverName = Annotated[Words, Field(min_length=1, max_length=200)]
 ApproverKey = Annotated[
@@ -163,6 +164,8 @@ class AgentBuilder:
     """Empty: the agent's own choice."""
     endpoint: Endpoint | Literal[""] = field(default="", metadata=LATER)
     """Empty: its provider's own."""
+    stronger: Stronger = field(default="", metadata=LATER)
+    """A builder of the policy that is asked where this one has been refused; see docs/FORMATS.md."""
     kind: Literal["agent"] = "agent"
 
 
@@ -179,6 +182,8 @@ class ModelBuilder:
     kind: Literal["model"] = "model"
     api: Literal["openai", "anthropic"] = field(default="openai", metadata=LATER)
     """Which protocol the endpoint speaks."""
+    stronger: Stronger = field(default="", metadata=LATER)
+    """As of an agent."""
 
 
 def _builder_tag(value: object) -> str | None:
@@ -244,7 +249,7 @@ class Suppression:
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """A model that reads changes, behind an OpenAI-compatible endpoint."""
+    """A model that reads changes, behind an OpenAI-compatible endpoint or one of Anthropic's kind."""
 
     __pydantic_config__ = CLOSED
     model: Annotated[Words, Field(min_length=1, max_length=200)]
@@ -253,6 +258,8 @@ class Reviewer:
     """Sent as bearer token; the auditor must have been allowed to send it there."""
     tokens: Annotated[Count, Field(ge=16, le=100_000)] = 2000
     """That an answer may take; one that is cut off is no review."""
+    api: Literal["openai", "anthropic"] = field(default="openai", metadata=LATER)
+    """Which protocol the endpoint speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +279,10 @@ class AuditRules:
     sarif: Annotated[tuple[FilePath, ...], Field(max_length=20)] = ()
     """Documents of other scanners that the change must bring; one that it does not is not audited."""
     suppressions: Annotated[tuple[Suppression, ...], Field(max_length=500)] = ()
+    licenses: Annotated[
+        tuple[Annotated[Words, Field(min_length=1, max_length=200)], ...], Field(max_length=500)
+    ] = field(default=(), metadata=LATER)
+    """Of packages that a change brings in, as SPDX names them; empty: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +365,12 @@ def load_policy(text: str, source: str = POLICY_FILE) -> Policy:
         fix = "what is rejected cannot be approved: lower approve_at"
         reasons.append(Reason("POLICY_INVALID", message, fix, source, node.line_of(("risk", "approve_at"))))
     if policy is not None:
+        for name, builder in policy.builders.items():
+            if builder.stronger and builder.stronger not in policy.builders:
+                line = node.line_of(("builders", name, "stronger"))
+                message = f"builders.{name}: the stronger builder `{builder.stronger}` is not named"
+                fix = f"did you mean `{nearest(builder.stronger, policy.builders)}`?"
+                reasons.append(Reason("POLICY_INVALID", message, fix, source, line))
         # A misspelt one would silently never ask.
         named = {
             ("approvals", "categories"): policy.approvals.categories,
