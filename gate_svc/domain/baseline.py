@@ -31,6 +31,7 @@ def compare(head: Evidence, base: CheckRun) -> Comparison:
         return Comparison(base_known=False, new_failures=tuple(sorted(failing)))
     failing_before = before.failing()
     ran_before = {name for name, outcome in before.tests.items() if outcome is not Outcome.SKIPPED}
+    ran_before |= set(before.unfinished)
     vanished = {
         name
         for name in ran_before - head.tests.keys()
@@ -50,8 +51,14 @@ def compare(head: Evidence, base: CheckRun) -> Comparison:
 
 
 def known(base: CheckRun) -> Evidence | None:
-    """What the base's run says by test, or None where it says nothing. No tests at all is an answer."""
-    return base.evidence if base.ended.exit_code is not None else None
+    """What the base's run says by test, or None where it says nothing. No tests at all is an answer.
+
+    One that was stopped at its time limit says which tests there are: on the head all of them must pass whose
+    outcome on the base is not known.
+    """
+    ended, evidence = base.ended, base.evidence
+    cut_off = ended.limit == "time" and evidence is not None and evidence.unfinished
+    return evidence if ended.exit_code is not None or cut_off else None
 
 
 def _belongs(test: str, unit: str) -> bool:

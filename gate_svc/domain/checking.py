@@ -108,6 +108,7 @@ def _teeth(facts: CheckFacts) -> Iterator[Ruling]:
         name for name, outcome in _together(facts.head, facts.own).tests.items() if outcome is Outcome.PASSED
     }
     failed = (base.failing() if base else frozenset()) | (before.failing() if before else frozenset())
+    failed |= set(base.unfinished) if base else set()  # it did not pass: it did not so much as end
     if failed & now or (before and before.unloaded):
         return
     if before is None:
@@ -129,7 +130,8 @@ def _teeth(facts: CheckFacts) -> Iterator[Ruling]:
 
 
 def _is_empty(run: CheckRun) -> bool:
-    return run.evidence is not None and not run.evidence.tests and not run.evidence.unloaded
+    evidence = run.evidence
+    return evidence is not None and not (evidence.tests or evidence.unloaded or evidence.unfinished)
 
 
 def _is_contradicted(facts: CheckFacts) -> bool:

@@ -25,6 +25,16 @@ def test_a_failure_that_the_base_does_not_have_is_new() -> None:
     assert found.new_failures == ("a", "b", "c")
 
 
+def test_a_base_that_was_stopped_at_its_time_limit_says_which_tests_there_are() -> None:
+    base = CheckRun(
+        Ended(limit="time"), Evidence({"a": P, "b": F}, unfinished=("c", "d", "e")), None, 9.0, ""
+    )
+    found = compare(Evidence({"a": P, "b": F, "c": P, "d": F}), base)
+    assert found.base_known
+    # Of `d` nothing is known on the base, so that it fails is held against the head.
+    assert (found.new_failures, found.old_failures, found.vanished) == (("d",), ("b",), ("e",))
+
+
 def test_a_mended_test_is_no_finding() -> None:
     found = compare(Evidence({"a": P}), run({"a": F}))
     assert found.base_known

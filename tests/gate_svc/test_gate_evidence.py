@@ -261,3 +261,17 @@ def test_evidence_is_without_fault_only_where_failures_and_status_agree(
     red = any(outcome != "passed" for outcome in outcomes.values())
     fault = code_of("pytest", session(outcomes, int(red)), Ended(exit_code=status))
     assert (fault is None) == (red == (status != 0))
+
+
+def test_of_a_run_that_was_stopped_at_its_time_limit_it_is_known_which_tests_there_are() -> None:
+    records = [
+        {"event": "start", "session": "1"},
+        {"event": "collected", "session": "1", "ids": ["a::x", "a::y"]},
+        {"event": "test", "session": "1", "id": "a::x", "outcome": "passed"},
+    ]
+    report = "\n".join(map(json.dumps, records)).encode()
+    found, fault = read_evidence("pytest", report, Ended(limit="time"))
+    assert found is not None
+    assert fault is None
+    assert (found.tests, found.unfinished) == ({"a::x": Outcome.PASSED}, ("a::y",))
+    assert read_evidence("pytest", report, Ended(exit_code=0))[0] is None

@@ -70,7 +70,15 @@ def judge(evidence: Evidence, values: Iterable[Value], files: Mapping[str, Blind
         for path, site in [sites.get(int(number) if number.isdecimal() else 0, ("", None))]
         if site is not None
     }
-    return replace(evidence, tests=collect(named), proofs=proofs, doubts=doubts, reached=reached, twins=twins)
+    return replace(
+        evidence,
+        tests=collect(named),
+        unfinished=tuple(usual_name(name, files.get(where(name, files)[0])) for name in evidence.unfinished),
+        proofs=proofs,
+        doubts=doubts,
+        reached=reached,
+        twins=twins,
+    )
 
 
 def where(test: str, files: Mapping[str, Blinded]) -> tuple[str, str]:

@@ -11,11 +11,11 @@ from gate_svc.domain.reports.junit import read_junit
 from gate_svc.domain.reports.records import read_records, read_values
 from gate_svc.domain.reports.tap import read_tap
 
-_READERS: dict[str, Callable[[bytes], Evidence]] = {
+_READERS: dict[str, Callable[[bytes, bool], Evidence]] = {
     "pytest": read_records,
     "unittest": read_records,
-    "junit": read_junit,
-    "tap": read_tap,
+    "junit": lambda report, _: read_junit(report),
+    "tap": lambda report, _: read_tap(report),
 }
 
 _LEFT_NOTHING = {
@@ -41,7 +41,7 @@ def read_evidence(
     if not report:
         return None, Reason("EVIDENCE_MISSING", "the check left no record of its tests", _LEFT_NOTHING[kind])
     try:
-        evidence = _READERS[kind](report)
+        evidence = _READERS[kind](report, ended.limit == "time")
         if blinded:
             evidence = judge(evidence, read_values(report), blinded)
     except EvidenceError as error:
