@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
-
-from auditor_svc.domain.dependencies import PYPI, Dependency
+from auditor_svc.domain.dependencies import PYPI, Dependency, canonical
 from auditor_svc.domain.findings import Severity
 
 _WORDS = {
@@ -30,7 +28,7 @@ def is_affected(record: Mapping[str, Any], dependency: Dependency) -> bool:
         package = affected.get("package", {})
         if package.get("ecosystem", "").split(":")[0] != dependency.ecosystem:
             continue
-        if _plain(dependency.ecosystem, package["name"]) != dependency.name:
+        if canonical(dependency.ecosystem, package["name"]) != dependency.name:
             continue
         if not dependency.version or dependency.version in affected.get("versions", ()):
             return True
@@ -44,10 +42,6 @@ def severity_of(record: Mapping[str, Any]) -> Severity:
     """What its database says; high where it says nothing that is known."""
     word = str(record.get("database_specific", {}).get("severity", "")).upper()
     return _WORDS.get(word, Severity.HIGH)
-
-
-def _plain(ecosystem: str, name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower() if ecosystem == PYPI else name
 
 
 def _within(dependency: Dependency, events: Sequence[Mapping[str, str]]) -> bool:
@@ -72,6 +66,8 @@ def _events(ecosystem: str, events: Sequence[Mapping[str, str]]) -> Iterator[tup
 def _order(ecosystem: str, version: str) -> Any:
     """A key that versions of that ecosystem are ordered by. Raises ValueError."""
     if ecosystem == PYPI:
+        from packaging.version import InvalidVersion, Version  # see `dependencies`
+
         try:
             return Version("0.dev0" if version == "0" else version)
         except InvalidVersion as error:

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 PYPI, NPM, CRATES = "PyPI", "npm", "crates.io"
 """Ecosystems by the names that OSV has for them."""
 _REQUIREMENTS = re.compile(
@@ -85,14 +82,21 @@ def _requirements(text: str) -> Iterator[Dependency]:
             yield _required(words)
 
 
+def canonical(ecosystem: str, name: str) -> str:
+    """The name as its ecosystem compares it: PEP 503 for Python's."""
+    return re.sub(r"[-_.]+", "-", name).lower() if ecosystem == PYPI else name
+
+
 def _required(words: str) -> Dependency:
+    from packaging.requirements import InvalidRequirement, Requirement  # 20 ms that most audits need not take
+
     try:
         found = Requirement(words)
     except InvalidRequirement as error:
         raise Unreadable("a requirement is not in the form of PEP 508") from error
     pinned = [each.version for each in found.specifier if each.operator in ("==", "===")]
     exact = pinned[0] if len(pinned) == 1 and not pinned[0].endswith(".*") else ""
-    return Dependency(PYPI, canonicalize_name(found.name), exact)
+    return Dependency(PYPI, canonical(PYPI, found.name), exact)
 
 
 def _pyproject(text: str) -> Iterator[Dependency]:
@@ -112,13 +116,13 @@ def _pyproject(text: str) -> Iterator[Dependency]:
     tables = [poetry.get("dependencies", {}), poetry.get("dev-dependencies", {})]
     tables += [group.get("dependencies", {}) for group in poetry.get("group", {}).values()]
     for name in (name for table in tables for name in table if name != "python"):
-        yield Dependency(PYPI, canonicalize_name(name))
+        yield Dependency(PYPI, canonical(PYPI, name))
 
 
 def _locked(ecosystem: str) -> Callable[[str], Iterator[Dependency]]:
     def read(text: str) -> Iterator[Dependency]:
         for package in tomllib.loads(text).get("package", []):
-            name = canonicalize_name(package["name"]) if ecosystem == PYPI else package["name"]
+            name = canonical(ecosystem, package["name"])
             yield Dependency(ecosystem, name, package.get("version", ""))
 
     return read
@@ -128,7 +132,7 @@ def _pipfile_lock(text: str) -> Iterator[Dependency]:
     document = json.loads(text)
     for group in ("default", "develop"):
         for name, package in document.get(group, {}).items():
-            yield Dependency(PYPI, canonicalize_name(name), package.get("version", "").removeprefix("=="))
+            yield Dependency(PYPI, canonical(PYPI, name), package.get("version", "").removeprefix("=="))
 
 
 def _package_json(text: str) -> Iterator[Dependency]:
