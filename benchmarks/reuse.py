@@ -51,7 +51,7 @@ POLICY = {
     "version": 1,
     "checks": [{"name": "check", "run": "true"}],
     # The placeholders return what their test expects: beyond that every function is another than before.
-    "probe": {"seconds": 0},
+    "judge": {"probe": {"seconds": 0}},
 }
 
 
