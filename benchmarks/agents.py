@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -100,14 +101,14 @@ async def measure(client: Client, agent: Agent, server: Provider, seconds: int, 
         print(*(reason.message for reason in build.reasons), server.asked, *said, sep="\n")
 
 
-async def exchange(client: Client, digest: str) -> dict[str, object]:
+async def exchange(client: Client, digest: str) -> dict[str, Any]:
     """What was recorded."""
     database = await asyncio.to_thread(Database.open, client.config.url, MIGRATIONS)
     try:
         document = await ExchangeStore(database, lambda: 0.0).read(digest)
     finally:
         await database.close()
-    found: dict[str, object] = json.loads(document)["exchange"][0] if document else {}
+    found: dict[str, Any] = json.loads(document)["exchange"][0] if document else {}
     return found
 
 

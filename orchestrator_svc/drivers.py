@@ -14,6 +14,7 @@ from autopack.gitstore.pack_receiver import receive_pack
 from autopack.ledger.append_only import LEDGER_PATHS
 from autopack.policy.convert import phase_from_proto
 from autopack.policy.narrowing import phase_budget
+from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
 from autopack.rpc.deadline import deadline_after
 from autopack.rpc.errors import call
@@ -171,11 +172,13 @@ class Drivers:
     ) -> bool:
         """Drives a claimed run; False where its base has moved and it is to be driven on."""
         run = await self.rows.get(run_id, self.clock(), phases_too=False)
+        policy = await asyncio.to_thread(policy_at, project.store, run.base)
         steps = Steps(
             run_id=run_id,
             fence=fence,
             plan={phase.phase_id: phase for phase in message.phases},
-            budgets=await asyncio.to_thread(_budgets, message, project, run.base),
+            budgets=await asyncio.to_thread(_budgets, message, policy),
+            stronger={name: builder.stronger for name, builder in policy.builders.items()},
             project=project,
             work=Work(
                 run_id,
@@ -301,8 +304,7 @@ async def _until_settled(flow: Flow) -> Line:
     return await flow.drive()
 
 
-def _budgets(message: plan_pb2.Plan, project: Project, base: str) -> dict[str, Budget]:
-    policy = policy_at(project.store, base)
+def _budgets(message: plan_pb2.Plan, policy: Policy) -> dict[str, Budget]:
     spendable = {phase.phase_id: phase_budget(phase_from_proto(phase), policy) for phase in message.phases}
     return {
         phase_id: Budget(budget.attempts, budget.seconds, budget.tokens, budget.usd or None)

@@ -20,11 +20,13 @@ from autopack.errors import NotFound, Reason, Unavailable
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.packs import make_pack
 from autopack.gitstore.store import Signature
+from autopack.policy.convert import phase_from_proto, phase_to_proto
 from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
 from orchestrator_svc import convert
 from orchestrator_svc.domain import budget as budgets
 from orchestrator_svc.domain.budget import Budget
 from orchestrator_svc.domain.commit import commit_seconds, message
+from orchestrator_svc.domain.escalation import LAST, Step, escalate, proposal
 from orchestrator_svc.domain.refusal import CONFLICT, Halt, can_differ, is_infrastructure
 from orchestrator_svc.domain.run import Attempt, Landing, Phase, Run, Usage
 from orchestrator_svc.domain.states import AttemptState, PhaseState
@@ -52,6 +54,8 @@ class Steps:
     plan: Mapping[str, plan_pb2.Phase]
     budgets: Mapping[str, Budget]
     """What each phase may spend in all: the plan's where it is narrower than the policy's."""
+    stronger: Mapping[str, str]
+    """The builder that the policy names as stronger, by builder; empty where there is none."""
     project: Project
     work: Work
     rows: RunStore
@@ -136,6 +140,7 @@ class Steps:
         else:
             left = budgets.left(self.budgets[phase.phase_id], phase)
             granted = Budget(left.attempts, left.seconds, attempt.reserved_tokens, left.usd)
+            planned = self._escalated(phase, attempt.number - 1)
             build = await self.work.build(identity, planned, run, phase, attempt, granted)
         reasons = reasons_from_proto(build.reasons)
         spent = convert.usage_from_proto(build.usage)
@@ -297,15 +302,24 @@ class Steps:
         """Ends the attempt: the phase keeps its slot for another one, or fails."""
         kind = self.plan[phase.phase_id].builder.WhichOneof("kind") or ""
         next_base = run.head if any(reason.code == CONFLICT for reason in reasons) else attempt.base
-        again = len(phase.attempts) < self.budgets[phase.phase_id].attempts and can_differ(
-            kind, phase.attempts, next_base, reasons
+        refusals = [*(earlier.reasons for earlier in phase.attempts[: attempt.number - 1]), reasons]
+        planned = phase_from_proto(self.plan[phase.phase_id])
+        next_one = escalate(planned, refusals, self.stronger)
+        again = (
+            len(phase.attempts) < self.budgets[phase.phase_id].attempts
+            and can_differ(kind, phase.attempts, next_base, reasons)
+            and next_one.step not in LAST
         )
+        if next_one.step is Step.PROPOSE and next_one.failure is not None:
+            reasons = (*reasons, proposal(planned, next_one.failure, reasons))
         await self._change(
             PhaseChange(
                 phase.phase_id,
                 phase.state,
                 (PhaseState.QUEUED if again else PhaseState.FAILED,),
-                f"Attempt {attempt.number} refused." if again else f"Refused at attempt {attempt.number}.",
+                f"Attempt {attempt.number} refused ({next_one.failure}): {next_one.step}."
+                if again
+                else f"Refused at attempt {attempt.number}.",
                 reasons,
                 values={"judged": None} if again else {},
                 attempt=attempt_moves(
@@ -319,6 +333,14 @@ class Steps:
         )
         if not again:
             self.trace.phase_ended(phase, PhaseState.FAILED, self.clock(), reasons)
+
+    def _escalated(self, phase: Phase, refused: int) -> plan_pb2.Phase:
+        """The phase as its next attempt is to be built, after so many refusals."""
+        planned = self.plan[phase.phase_id]
+        if not refused:
+            return planned
+        refusals = [attempt.reasons for attempt in phase.attempts[:refused]]
+        return phase_to_proto(escalate(phase_from_proto(planned), refusals, self.stronger).phase)
 
     async def ask(self, phase: Phase, attempt: Attempt) -> None:
         """Waits for a person; the phase and what depends on it give their slots up."""

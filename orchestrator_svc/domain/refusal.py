@@ -8,6 +8,8 @@ from orchestrator_svc.domain.run import Attempt
 _INFRASTRUCTURE = frozenset(
     {
         "ABORTED",
+        "ADAPTER_INVALID",
+        "AGENT_NOT_INSTALLED",
         "CANCELLED",
         "DATABASE_BUSY",
         "DATABASE_CORRUPT",
@@ -24,15 +26,18 @@ _INFRASTRUCTURE = frozenset(
         "SERVICE_STOPPING",
     }
 )
-_OF_PLAN_AND_POLICY = frozenset(
+OF_PLAN_AND_POLICY = frozenset(
     {
         "BUILDER_NOT_AVAILABLE",
         "ENDPOINT_INVALID",
         "HOST_NOT_ALLOWED",
         "NO_CHECKS",
+        "NOT_RECORDED",
         "PHASE_INVALID",
         "POLICY_INVALID",
+        "PRICE_UNKNOWN",
         "SECRET_IN_PLAIN_TEXT",
+        "UNKNOWN_ADAPTER",
         "UNKNOWN_BUILDER",
     }
 )
@@ -62,7 +67,7 @@ def can_differ(
         reasons: why it is refused.
     """
     codes = {reason.code for reason in reasons}
-    if codes & _OF_PLAN_AND_POLICY:
+    if codes & OF_PLAN_AND_POLICY:
         return False
     # A patch is what it is: only another base can make another change of it.
     if builder in {"patch", "ledger"}:
@@ -82,6 +87,8 @@ def did_not_fit(attempt: Attempt | None) -> bool:
 def waiting_helps(reason: Reason) -> bool:
     """Whether a fault of the machine may mend itself within seconds."""
     return reason.code not in {
+        "ADAPTER_INVALID",
+        "AGENT_NOT_INSTALLED",
         "MODEL_ACCESS_REFUSED",
         "MODEL_NOT_FOUND",
         "SANDBOX_UNAVAILABLE",

@@ -215,11 +215,12 @@ async def test_words_of_an_outage_do_not_undo_a_change(machine: Machine) -> None
 
 
 async def test_an_agent_that_sends_more_than_its_tokens_can_be_is_cut_off(machine: Machine) -> None:
+    asking = "for n in 1 2 3 4 5; do curl -s -H X:$(head -c 3000 /dev/zero | tr '\\0' x)"
     async with greeter() as server:
-        line = f"head -c 200000 /dev/zero | curl -s --data-binary @- http://{server.host}/ || true; {MEND}"
+        line = f"{asking} http://{server.host}/ || true; done; {MEND}"
         build = await machine.build(line, hosts=[server.host], tokens=1000)
     assert failure(build) == "BUDGET_EXHAUSTED"
-    assert build.usage.input_tokens == 1000
+    assert build.usage.input_tokens + build.usage.output_tokens == 1000
 
 
 async def test_an_agent_that_says_nothing_is_charged_for_what_passed(machine: Machine) -> None:
@@ -255,7 +256,7 @@ async def test_programs_of_the_installation_are_there_and_cannot_be_changed(mach
         ({"adapter": "skripted"}, "UNKNOWN_ADAPTER"),
         ({"adapter": "../adapters/scripted"}, "UNKNOWN_ADAPTER"),
         ({"programs": ["no-such-program"]}, "AGENT_NOT_INSTALLED"),
-        ({"runs": "x"}, "UNKNOWN_KEY"),
+        ({"runs": "x"}, "ADAPTER_INVALID"),
         ({"report": {"file": "x", "end": "how"}}, "ADAPTER_INVALID"),
         ({"endpoint": "http://127.0.0.1:1/v1"}, "HOST_NOT_ALLOWED"),
         ({"hosts": ["[::::]:1"]}, "ENDPOINT_INVALID"),

@@ -68,6 +68,31 @@ async def test_a_refused_attempt_hands_its_reasons_to_the_next(client: Client, s
     ]
 
 
+async def test_refusals_escalate_to_the_builder_that_the_policy_names_and_then_to_a_person(
+    client: Client, script: Script
+) -> None:
+    model = "kind: model, endpoint: 'http://127.0.0.1:9/v1'"
+    builders = f"{{weak: {{{model}, model: w, stronger: strong}}, strong: {{{model}, model: s}}}}"
+    policy = f"version: 1\nbudget: {{attempts: 9}}\nbuilders: {builders}\n"
+    (client.repository / "autopack.yaml").write_text(policy)
+    git(client.repository, "add", "autopack.yaml")
+    git(client.repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "Policy")
+    plan = a_plan("one")
+    plan.phases[0].builder.CopyFrom(plan_pb2.BuilderSpec(named=plan_pb2.NamedBuilder(use="weak")))
+    plan.phases[0].scope.paths[:] = ["src/**"]
+    plan.phases[0].budget.attempts = 9
+    outside = Reason("PATH_OUT_OF_SCOPE", "lib/x.py is outside the phase's scope", "leave it", "lib/x.py")
+    script.fail_build = lambda phase, attempt: (outside,)
+    run = await client.run(plan)
+
+    assert states(run) == {"one": "FAILED"}
+    used = [request.phase.builder.named.use for request in script.builds]
+    assert used == ["weak", "weak", "strong", "strong"]
+    assert {tuple(request.phase.scope.paths) for request in script.builds} == {("src/**",)}
+    assert [reason.code for reason in run.phases[0].reasons] == ["PATH_OUT_OF_SCOPE", "PLAN_PROPOSED"]
+    assert "- lib/x.py" in run.phases[0].reasons[1].fix
+
+
 async def test_what_memory_recalls_reaches_the_builder(client: Client, script: Script) -> None:
     await client.run(a_plan("one"))
 

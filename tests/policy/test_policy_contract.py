@@ -121,6 +121,11 @@ def test_a_misspelt_key_is_named_with_its_line_and_the_nearest_valid_one(key: st
         ("memory_mb: 4096", "memory_mb: 1", "sandbox.memory_mb"),
         ("processes: 512", "processes: many", "sandbox.processes: wants a whole number"),
         ("kind: agent", "kind: human", "builders.claude: unknown kind"),
+        (
+            "kind: agent",
+            "kind: agent, stronger: locl",
+            "builders.claude: the stronger builder `locl` is not named",
+        ),
         ("[ANTHROPIC_API_KEY]", "['sk-ant 123']", "builders.claude.secrets[0]"),
         ("api.anthropic.com:443", "api.anthropic.com", "builders.claude.hosts[0]"),
         ("http://127.0.0.1:8080/v1", "file:///etc/passwd", "builders.local.endpoint"),

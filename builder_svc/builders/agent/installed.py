@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autopack.errors import AutopackError, FailedPrecondition, Reason
@@ -24,7 +24,7 @@ class Installed:
     """A directory of NAME.yaml, which come before those that Autopack brings."""
 
     def adapter(self, name: str) -> Adapter:
-        """Raises FailedPrecondition UNKNOWN_ADAPTER, AGENT_NOT_INSTALLED, and with what is wrong in it."""
+        """Raises FailedPrecondition UNKNOWN_ADAPTER, AGENT_NOT_INSTALLED, ADAPTER_INVALID."""
         places = [place for place in (BUILT_IN, self.adapters) if place is not None]
         found = {path.stem: path for place in places for path in sorted(place.glob("*.yaml"))}
         if name not in found:
@@ -37,7 +37,8 @@ class Installed:
         try:
             adapter = load_adapter(found[name].read_text(encoding="utf-8"), found[name].name)
         except AutopackError as error:
-            raise FailedPrecondition(*error.reasons) from error
+            reasons = (replace(reason, code="ADAPTER_INVALID") for reason in error.reasons)
+            raise FailedPrecondition(*reasons) from error
         except (OSError, UnicodeDecodeError) as error:
             raise FailedPrecondition(
                 invalid_adapter(f"it cannot be read: {error}", found[name].name)
