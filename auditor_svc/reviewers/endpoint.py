@@ -1,17 +1,17 @@
-"""One call to an OpenAI-compatible chat endpoint, bounded in time and size; a reviewer gets no tools."""
+"""One question to a reviewing model, bounded in time and size; a reviewer gets no tools."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
-
+from autopack.chat.address import host_and_port, is_loopback
+from autopack.chat.client import Chat, protocol
+from autopack.chat.conversation import ChatError, Question, Said
+from autopack.chat.network import Connections, NetworkLine
 from autopack.errors import FailedPrecondition, InvalidInput, Reason, Unavailable
 from autopack.policy.policy import Reviewer
 from autopack.text import head, neutralise
 
-MAXIMUM_RESPONSE_BYTES = 1_000_000
 SECONDS = 120.0
 
 
@@ -28,80 +28,44 @@ class Endpoint:
         """The answer's text, and whether it was cut off.
 
         Raises Unavailable REVIEWER_UNAVAILABLE; FailedPrecondition SECRET_NOT_GRANTED; InvalidInput
-        REVIEW_RESPONSE_INVALID.
+        REVIEW_RESPONSE_INVALID, SECRET_IN_PLAIN_TEXT, ENDPOINT_INVALID.
         """
-        body = {
-            "model": reviewer.model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
-            "max_tokens": reviewer.tokens,
-            "temperature": 0,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "review", "strict": True, "schema": schema},
-            },
-        }
-        address = f"{reviewer.endpoint.rstrip('/')}/chat/completions"
-        headers = (
-            {"authorization": f"Bearer {self._secret(reviewer.secret, address)}"} if reviewer.secret else {}
-        )
+        host = host_and_port(reviewer.endpoint)
+        key = self._secret(reviewer, host) if reviewer.secret else ""
+        question = Question(system, (Said(user),), reviewer.tokens, schema=schema)
+        connections = Connections()
         try:
             async with asyncio.timeout(SECONDS):
-                status, text = await self._post(address, body, headers)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise _unavailable(type(error).__name__) from error
-        if status != 200:
-            raise _unavailable(f"HTTP {status}: {head(neutralise(text, one_line=True), 300)}")
-        try:
-            choice = json.loads(text)["choices"][0]
-            content = choice["message"]["content"]
-        except (ValueError, LookupError, TypeError, RecursionError) as error:
-            raise _invalid("it is no chat completion") from error
-        return content if isinstance(content, str) else "", choice.get("finish_reason") == "length"
+                spoken = await asyncio.to_thread(protocol, reviewer.api, reviewer.endpoint, key)
+                reply = await Chat(spoken, reviewer.model, NetworkLine(connections, [])).ask(question)
+        except TimeoutError as error:
+            raise _unavailable(f"not within {SECONDS:g} s") from error
+        except ChatError as error:
+            if error.fault in ("invalid", "large"):
+                raise _invalid(error.message) from error
+            raise _unavailable(error.message) from error
+        finally:
+            await connections.close()
+        return reply.text, reply.cut_off
 
-    async def _post(
-        self, address: str, body: Mapping[str, Any], headers: Mapping[str, str]
-    ) -> tuple[int, str]:
-        local = _is_local(httpx.URL(address))
-        # No redirects: a secret stays with the host that it was granted for.
-        client = await asyncio.to_thread(httpx.AsyncClient, trust_env=not local, timeout=SECONDS)
-        async with client, client.stream("POST", address, json=body, headers=headers) as response:
-            received = bytearray()
-            async for chunk in response.aiter_bytes():
-                received += chunk
-                if len(received) > MAXIMUM_RESPONSE_BYTES:
-                    raise _invalid(f"it is over {MAXIMUM_RESPONSE_BYTES} bytes")
-        return response.status_code, received.decode("utf-8", "replace")
-
-    def _secret(self, name: str, address: str) -> str:
-        url = httpx.URL(address)
-        host = f"{url.host}:{url.port or {'https': 443}.get(url.scheme, 80)}"
+    def _secret(self, reviewer: Reviewer, host: str) -> str:
+        name = reviewer.secret
         value, hosts = self._grants.get(name, ("", frozenset()))
-        if url.scheme != "https" and not _is_local(url):
-            raise FailedPrecondition(
-                Reason(
-                    "SECRET_IN_PLAIN_TEXT", f"`{name}` would be sent to {host} unencrypted", "use https://"
-                )
-            )
+        if not reviewer.endpoint.startswith("https:") and not is_loopback(reviewer.endpoint):
+            message = f"`{name}` would be sent to {host} unencrypted"
+            raise InvalidInput(Reason("SECRET_IN_PLAIN_TEXT", message, "use https://"))
         if not value or host not in hosts:
             fix = f"if it may, set {name} where the auditor runs, and AUTOPACK_AUDITOR_SECRETS={name}@{host}"
             raise FailedPrecondition(Reason("SECRET_NOT_GRANTED", f"`{name}` may not be sent to {host}", fix))
         return value
 
 
-def _is_local(url: httpx.URL) -> bool:
-    return url.host in {"127.0.0.1", "localhost", "::1"}
-
-
 def _unavailable(message: str) -> Unavailable:
     fix = "see that the endpoint in the policy's audit.reviewers is right and up"
-    return Unavailable(Reason("REVIEWER_UNAVAILABLE", f"the reviewer does not answer: {message}", fix))
+    found = f"the reviewer does not answer: {head(neutralise(message, one_line=True), 400)}"
+    return Unavailable(Reason("REVIEWER_UNAVAILABLE", found, fix))
 
 
 def _invalid(message: str) -> InvalidInput:
-    return InvalidInput(
-        Reason(
-            "REVIEW_RESPONSE_INVALID",
-            f"the reviewer's response cannot be used: {message}",
-            "choose another reviewer",
-        )
-    )
+    found = f"the reviewer's response cannot be used: {head(neutralise(message, one_line=True), 400)}"
+    return InvalidInput(Reason("REVIEW_RESPONSE_INVALID", found, "choose another reviewer"))

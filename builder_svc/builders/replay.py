@@ -11,7 +11,7 @@ from autopack.chat.conversation import ChatError, Fault
 from autopack.chat.line import HttpAnswer, Line
 from autopack.errors import AutopackError, FailedPrecondition, Reason
 from autopack.gitstore.write_path import Edit
-from autopack.policy.plan import Check
+from autopack.policy.plan import Check, Scope
 from builder_svc.domain.builder import Record, Work
 from builder_svc.domain.recording import Recording, described, read
 from builder_svc.domain.redaction import REDACTED
@@ -69,10 +69,14 @@ async def _converse(recording: Recording, work: Work) -> Sequence[Edit]:
     )
     past = Past(recording)
     record = Record(price=recording.price)
+    # A later attempt may have been given another scope; what is made is held to the plan's all the same.
+    scope = Scope(*(tuple(recording.phase["scope"][name]) for name in ("paths", "context")))
     again = replace(
         work,
+        rules=work.policy.path_rules(scope.paths),
         task=replace(
             work.task,
+            phase=replace(work.task.phase, scope=scope),
             feedback=recording.feedback,
             recalled=recording.recalled,
             allowance=recording.allowance,
@@ -174,6 +178,8 @@ def _require_same_inputs(recording: Recording, work: Work) -> None:
         "earlier refusals": [reason.code for reason in task.feedback],
         "base tree": work.store.commit_tree(task.base),
     }
+    if task.attempt > 1:
+        was["phase"], now["phase"] = ({**each, "scope": None} for each in (was["phase"], now["phase"]))
     if difference := _difference(was, now):
         raise _diverged(f"the inputs, in {difference[0]}", *difference[1:])
 

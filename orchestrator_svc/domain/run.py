@@ -17,12 +17,15 @@ class Usage:
     """None where the price is not known."""
 
     def __add__(self, other: "Usage") -> "Usage":
-        known = [usd for usd in (self.usd, other.usd) if usd is not None]
+        both = (self, other)
+        # What has no known price is not free: with it the sum is not known either.
+        unknown = any(usage.usd is None and usage.input_tokens + usage.output_tokens for usage in both)
+        known = [usage.usd for usage in both if usage.usd is not None]
         return Usage(
             self.seconds + other.seconds,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
-            sum(known) if known else None,
+            sum(known) if known and not unknown else None,
         )
 
 
