@@ -152,7 +152,7 @@ def _commanded(plan: ProbePlan, check: Check, place: Place) -> Invocation:
         "mutants": sorted(mutants),
         "names": sorted(set(names(plan.files))),
     }
-    program = shlex.quote(str(PROBE / "autopack_probe.py"))
+    program = shlex.quote(str(PROBE / "autopack_calls.py"))
     gone = " ".join(shlex.quote(f"./{path}") for path in plan.added)
     again = [_WITHOUT_TESTS]
     again += [

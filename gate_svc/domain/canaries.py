@@ -39,13 +39,13 @@ def canaries(check: Check, head: Evidence, base: Evidence | None) -> Iterator[Ru
             )
         )
     passing = sorted(
-        where
+        where.partition("#")[0]
         for where, failed in head.twins.items()
         if not failed and base is not None and base.twins.get(where)
     )
     if passing:
         more = f" and {len(passing) - NAMED} more" if len(passing) > NAMED else ""
-        yield refuse(
+        yield ask(
             Reason(
                 "TWIN_PASSED",
                 f"check {check.name}: {', '.join(passing[:NAMED])}{more} hold on the head with wrong"

@@ -41,7 +41,7 @@ def test_a_twin_must_fail_where_the_bases_does() -> None:
     held = canaries(CHECK, evidence(Outcome.FAILED, a=True, b=False, c=False), base)
     assert list(held) == []
     (ruling,) = canaries(CHECK, evidence(Outcome.FAILED, a=False), base)
-    assert (ruling.reason.code, ruling.weight) == ("TWIN_PASSED", Weight.REFUSE)
+    assert (ruling.reason.code, ruling.weight) == ("TWIN_PASSED", Weight.ASK)
 
 
 def test_records_of_forks_are_no_outcomes_of_tests() -> None:

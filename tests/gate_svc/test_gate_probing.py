@@ -168,6 +168,16 @@ def test_what_is_otherwise_outside_on_the_base_too_says_nothing() -> None:
     assert codes(read(call("head", 0, seen=seen(5)), call("base", 0, seen=seen(5)))) == []
 
 
+def test_a_fix_that_mends_only_while_tests_run_asks() -> None:
+    base = [call("base", 0, seen=seen(5)), call("within", 0)]
+    assert codes(read(call("head", 0, seen=seen(5)), *base))[0][0] == "DIFFERS_OUTSIDE_TESTS"
+
+
+def test_what_depends_on_where_it_runs_says_nothing() -> None:
+    base = [call("base", 3, seen=seen(5)), call("within", 4)]
+    assert codes(read(call("head", 3, seen=seen(5)), *base)) == []
+
+
 def test_an_answer_for_one_input_alone_asks() -> None:
     near = [call(tree, 1, near=n) for n in range(1, 6) for tree in ("head", "base")]
     probed = read(call("head", 5, seen=seen(5)), call("base", 1, seen=seen(5)), *near)

@@ -64,12 +64,12 @@ def judge(evidence: Evidence, values: Iterable[Value], files: Mapping[str, Blind
     named = [
         (usual_name(name, files.get(where(name, files)[0])), each) for name, each in evidence.tests.items()
     ]
-    twins = {
-        f"{path}:{site.line}": failed
-        for number, failed in evidence.twins.items()
-        for path, site in [sites.get(int(number) if number.isdecimal() else 0, ("", None))]
-        if site is not None
+    places = {
+        str(site.id): f"{path}:{site.line}#{number}"
+        for path, blinded in files.items()
+        for number, site in enumerate(blinded.sites.values())
     }
+    twins = {places[number]: failed for number, failed in evidence.twins.items() if number in places}
     return replace(
         evidence,
         tests=collect(named),

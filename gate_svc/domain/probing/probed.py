@@ -150,10 +150,14 @@ def _said(call: _Call) -> str:
 
 
 def _is_other_outside(call: _Call) -> bool:
-    head, base = call.outcome.get("head"), call.outcome.get("base")
+    head, base, within = (call.outcome.get(tree) for tree in ("head", "base", "within"))
     if call.near or not _is_certain(call.seen) or not _is_certain(head) or _alike(call.seen, head):
         return False
-    return not _is_certain(base) or not _alike(base, head)
+    if base is None:
+        return True
+    # What makes it come out otherwise may be the time, or the place: then it does so to the base's as well.
+    usual = within if _is_certain(within) else call.seen
+    return _is_certain(base) and _alike(base, usual)
 
 
 def _is_copied(group: list[_Call]) -> bool:

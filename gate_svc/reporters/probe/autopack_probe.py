@@ -1,36 +1,28 @@
-"""What stands in an instrumented product file: says which tests come by, keeps calls, switches mutants on.
-
-Executed, it makes the kept calls again in a process that runs no tests, and tries other arguments.
-"""
+"""What stands in an instrumented product file: says which tests come by, keeps calls, switches mutants on."""
 
 from __future__ import annotations
 
 import base64
 import builtins
 import functools
-import importlib
-import itertools
 import json
 import os
 import pickle
-import signal
 import sys
 import time
 from typing import Any
 
 import autopack_blind
+import autopack_calls
 import autopack_forks
 
-REPORT = "autopack-tests.jsonl"
-CALLS = "autopack-calls.jsonl"
 _CALLS_OF_ONE = 12
 """Calls with different arguments that are kept of a function."""
-_NEIGHBOURS_OF_ONE = 8
-"""Other arguments that are tried for each call."""
 _NODES = 500
 _TESTS = 20
 """Tests that a mutant is tried with, the quickest that come by."""
-_CALL_SECONDS = 0.5
+_WITHIN_SECONDS = 0.5
+"""For the kept calls with the base's product."""
 _KINDS = (type(None), bool, int, float, complex, str, bytes, tuple, list, set, frozenset, dict)
 
 
@@ -67,7 +59,9 @@ class Probe:
                 given.append(["raised", type(error).__name__])
                 raise
             else:
-                given.append(["value", shown(result), shown([*args, *kwargs.values()])])
+                given.append(
+                    ["value", autopack_calls.shown(result), autopack_calls.shown([*args, *kwargs.values()])]
+                )
                 return result
             finally:
                 self._busy = False
@@ -99,12 +93,15 @@ class Probe:
         """Writes what was seen, then tries the mutants. `run` runs tests and says whether one failed;
         `complete` says whether all tests have run."""
         directory, settings = os.environ["AUTOPACK_REPORTS"], json.loads(os.environ["AUTOPACK_PROBE"])
-        with open(os.path.join(directory, CALLS), "w") as file:
-            for (module, name), calls in self._calls.items():
-                for given, outcome in calls.items():
-                    if outcome:
-                        kept = base64.b64encode(given).decode()
-                        file.write(json.dumps([module, name, kept, outcome[0]]) + "\n")
+        calls = [
+            [module, name, base64.b64encode(given).decode(), outcome[0]]
+            for (module, name), made in self._calls.items()
+            for given, outcome in made.items()
+            if outcome
+        ]
+        with open(os.path.join(directory, autopack_calls.CALLS), "w") as file:
+            file.write("".join(json.dumps(each) + "\n" for each in [sys.path, *calls]))
+        self._within(calls)
         reached = {number: names & passed.keys() for number, names in self.reached.items()}
         came = sorted(number for number, names in reached.items() if names)
         _write(event="probe", session="probe", reached=came, complete=complete)
@@ -120,20 +117,23 @@ class Probe:
                 outcome = self._tried(number, tests, 1 + 5 * sum(passed[name] for name in tests), run)
             _write(event="probe", session="probe", mutant=number, outcome=outcome)
 
+    def _within(self, calls: list[Any]) -> None:
+        """What is otherwise here on the base too is so for other reasons than that tests run."""
+
+        def work() -> None:
+            autopack_blind.blind.muted = self._busy = True
+            for line in autopack_calls.base_within(calls, time.monotonic() + _WITHIN_SECONDS):
+                _write(**json.loads(line))
+
+        if calls:
+            autopack_forks.in_fork(work, 2 * _WITHIN_SECONDS)
+
     def _tried(self, number: int, tests: list[str], seconds: float, run: Any) -> str:
         def work() -> bool:
             autopack_blind.blind.muted, self.on = True, number
             return bool(run(tests))
 
         return "survived" if autopack_forks.in_fork(work, seconds) == 0 else "killed"
-
-
-def shown(value: Any) -> Any:
-    """A value as it is compared outside."""
-    try:
-        return autopack_blind.show(value)
-    except Exception:
-        return ["o"]
 
 
 def _surroundings(function: Any) -> Any:
@@ -147,7 +147,7 @@ def _plain(value: Any, module: str) -> bool:
     waiting, left = [value], _NODES
     while waiting:
         each, left = waiting.pop(), left - 1
-        if left >= 0 and _is_of_product(type(each), module):
+        if left >= 0 and autopack_calls.is_of_product(type(each), module):
             waiting += vars(each).values()
             continue
         if left < 0 or type(each) not in _KINDS or (isinstance(each, (str, bytes)) and len(each) > 5000):
@@ -159,19 +159,8 @@ def _plain(value: Any, module: str) -> bool:
     return True
 
 
-def _is_of_product(kind: Any, module: str) -> bool:
-    """Whether objects of a class are what their attributes are, and the class is found where no tests run."""
-    return (
-        kind.__module__.partition(".")[0] == module.partition(".")[0]
-        and kind.__base__ is object
-        and type(kind) is type
-        and "__slots__" not in vars(kind)
-        and not any(name in vars(kind) for name in ("__reduce__", "__reduce_ex__", "__getstate__"))
-    )
-
-
 def _write(**record: Any) -> None:
-    with open(os.path.join(os.environ["AUTOPACK_REPORTS"], REPORT), "a") as file:
+    with open(os.path.join(os.environ["AUTOPACK_REPORTS"], autopack_calls.REPORT), "a") as file:
         file.write(json.dumps(record) + "\n")
 
 
@@ -182,133 +171,3 @@ def install() -> Probe:
     """Makes instrumented files loadable."""
     vars(builtins)["_autopack_probe"] = probe
     return probe
-
-
-def neighbours(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Arguments that differ from these in one place; always the same ones."""
-    found = []
-    columns = []
-    given: list[tuple[Any, Any]] = [*enumerate(args), *kwargs.items()]
-    for place, value in given:
-        columns.append([(place, other) for other in _near(value)])
-    for row in itertools.zip_longest(*columns):
-        for each in row:
-            if each is None:
-                continue
-            place, other = each
-            if isinstance(place, int):
-                found.append(((*args[:place], other, *args[place + 1 :]), kwargs))
-            else:
-                found.append((args, {**kwargs, place: other}))
-    return found[:_NEIGHBOURS_OF_ONE]
-
-
-def _near(value: Any) -> list[Any]:
-    kind = type(value)
-    if kind is bool:
-        return [not value]
-    if kind is int:
-        return [value + 1, value - 1, value + 2, value * 2, value * 3 + 1]
-    if kind is float:
-        return [value + 1.0, value - 0.5, value * 2, value * 3 + 0.25]
-    if kind in (str, bytes):
-        half = len(value) // 2
-        more = "a" if kind is str else b"a"
-        return [value + more, value[:-1], value[::-1], value[:half] + more + value[half:], value + value]
-    if kind in (list, tuple):
-        return [*_near_sequence(list(value), kind)]
-    if kind is dict and value:
-        first = next(iter(value))
-        return [{**value, first: other} for other in _near(value[first])[:3]] + [
-            {key: each for key, each in value.items() if key != first}
-        ]
-    if _is_of_product(kind, kind.__module__) and vars(value):
-        found = []
-        for name, each in vars(value).items():
-            for other in _near(each)[:2]:
-                near = object.__new__(kind)
-                near.__dict__.update(value.__dict__)
-                near.__dict__[name] = other
-                found.append(near)
-        return found
-    if kind in (set, frozenset) and value:
-        ordered = sorted(value, key=repr)
-        return [kind(ordered[1:]), kind([*ordered, *_near(ordered[-1])[:1]])]
-    return []
-
-
-def _near_sequence(values: list[Any], kind: Any) -> list[Any]:
-    found = [[*values[:-1], other] for other in (_near(values[-1])[:2] if values else [])]
-    found += [values[:-1], values[::-1], [*values, *values[:1]]] if values else []
-    found += [[other, *values[1:]] for other in (_near(values[0])[:2] if values else [])]
-    return [kind(each) for each in found if each != values]
-
-
-class _Slow(BaseException):
-    """A call has taken too long."""
-
-
-def _outcome(function: Any, given: bytes) -> Any:
-    def late(*_: object) -> None:
-        raise _Slow
-
-    args, kwargs = pickle.loads(given)
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, _CALL_SECONDS)
-    try:
-        return ["value", shown(function(*args, **kwargs)), shown([*args, *kwargs.values()])]
-    except _Slow:
-        return ["slow"]
-    except Exception as error:
-        return ["raised", type(error).__name__]
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def again(tree: str, directory: str, seconds: float) -> None:
-    """Makes the kept calls, and others like them, twice: what differs between the two is uncertain."""
-    end = time.monotonic() + seconds
-    with open(os.path.join(directory, CALLS)) as file:
-        calls = [json.loads(line) for line in file]
-    # Nothing here looks like a test run any more.
-    for name in [each for each in os.environ if each.startswith(("AUTOPACK", "PYTEST", "PYTHONPATH"))]:
-        del os.environ[name]
-    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    others = [each for each in sys.path if not each.startswith(ours)]
-    sys.path[:] = [os.getcwd(), os.path.join(os.getcwd(), "src"), *others]
-    sys.argv[:] = ["main.py"]
-    lines = []
-    for module, name, kept, seen in calls:
-        given = base64.b64decode(kept)
-        args, kwargs = pickle.loads(given)
-        try:
-            function = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-        except Exception:
-            continue
-        for near, (others, more) in enumerate([(args, kwargs), *neighbours(args, kwargs)]):
-            if time.monotonic() > end:
-                break
-            asked = pickle.dumps((others, more))
-            outcome = _outcome(function, asked)
-            if _outcome(function, asked) != outcome:
-                outcome = ["uncertain"]
-            record: dict[str, Any] = {
-                "event": "probe",
-                "session": "probe",
-                "tree": tree,
-                "near": near,
-                "outcome": outcome,
-            }
-            record.update(function=f"{module}.{name}", call=kept, given=_said(others, more))
-            lines.append(json.dumps({**record, "seen": seen} if not near else record))
-    with open(os.path.join(directory, REPORT), "a") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-
-
-def _said(args: Any, kwargs: Any) -> str:
-    said = [*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())]
-    return ", ".join(said)[:200]
-
-
-if __name__ == "__main__":
-    again(sys.argv[1], sys.argv[2], float(sys.argv[3]))

@@ -17,7 +17,7 @@ _OWNER = "AUTOPACK_PYTEST_OWNER"
 _ONLY = "AUTOPACK_ONLY"
 """Test files that are to be run, one a line; unset: all."""
 _PROBE = "AUTOPACK_PROBE"
-_CANARY_SECONDS = 5.0
+_CANARY_SECONDS = 10.0
 _TWINS = 6
 """Expectations that are made wrong, one at a time."""
 _TWIN_SECONDS = 1.0

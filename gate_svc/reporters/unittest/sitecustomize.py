@@ -21,7 +21,7 @@ import autopack_forks
 
 _OWNER = "AUTOPACK_UNITTEST_OWNER"
 _PROBE = "AUTOPACK_PROBE"
-_CANARY_SECONDS = 5.0
+_CANARY_SECONDS = 10.0
 _TWINS = 6
 """Expectations that are made wrong, one at a time."""
 _HERE = os.path.dirname(os.path.abspath(__file__))
