@@ -90,6 +90,7 @@ class Flow:
     def _predict(self, line: Line) -> dict[str, Prediction]:
         store = self.steps.project.store
         predictions: dict[str, Prediction] = {}
+        replays: dict[tuple[str, str, str], Prediction] = {}
         tree = store.commit_tree(line.run.head)
         for phase in line.phases:
             if line.lost & set(phase.depends_on):
@@ -102,13 +103,14 @@ class Flow:
             if prediction is None:
                 replayed = replay(store, attempt.base, attempt.change, tree)
                 prediction = Prediction(tree, replayed.tree, replayed.conflicts)
-                self._replayed[key] = prediction
+            replays[key] = prediction
             predictions[phase.phase_id] = prediction
             refused = holds(phase, prediction) and phase.judged and phase.judged.decision != "ACCEPT"
             if prediction.tree is None or refused:
                 # What comes behind depends on what follows from this.
                 break
             tree = prediction.tree
+        self._replayed = replays
         return predictions
 
     async def _do(self, action: Action, line: Line, phase: Phase) -> None:

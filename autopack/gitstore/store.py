@@ -27,8 +27,8 @@ READ_LIMIT = 10_000_000
 """Bytes of a file, where the caller does not say."""
 
 _KNOWN_KINDS = 20_000
-_KNOWN_TREES = 256
-"""How much is remembered of what was read: some 3 MB."""
+_KNOWN_ENTRIES = 10_000
+"""Objects, and entries of trees, that are remembered: some 4 MB."""
 
 _CONFIGURATION = """\
 [core]
@@ -55,6 +55,7 @@ class GitStore:
         self._lock = threading.RLock()
         self._kinds: dict[bytes, int] = {}  # nothing is ever taken out of a store
         self._trees: dict[bytes, tuple[Entry, ...]] = {}
+        self._known_entries = 0
 
     @classmethod
     def open(cls, path: Path) -> "GitStore":
@@ -134,8 +135,10 @@ class GitStore:
                 found = tuple(parse_tree(data))
             except ObjectInvalid as error:
                 raise InvalidInput(Reason("OBJECT_INVALID", f"tree {oid.hex()}: {error}")) from None
-            if len(self._trees) >= _KNOWN_TREES:
+            self._known_entries += len(found)
+            if self._known_entries > _KNOWN_ENTRIES:
                 self._trees.clear()
+                self._known_entries = len(found)
             self._trees[oid] = found
         return found
 
