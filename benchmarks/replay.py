@@ -1,6 +1,9 @@
-"""Runs plans and replays each under another load, timezone, locale, hash seed and home: all must be the same.
+"""Runs plans and replays each under another load, clock, timezone, locale, hash seed, home and user.
 
 python benchmarks/replay.py [PLANS]        (default: 20)
+
+Started as root, the replay is another user's (65534), by the Python that OTHER_PYTHON names if that user may
+not use this one. FAKETIME_LIBRARY=/path/to/libfaketime.so.1 sets its clock 400 days on.
 """
 
 import json
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 COMMAND = [sys.executable, "-P", "-m", "autopack.cli"]
+OTHER_USER = 65534
 POLICY = """\
 version: 1
 checks: [{name: sound, run: "python -m compileall -q src && ! grep -rn BROKEN src", reports: none}]
@@ -51,6 +55,22 @@ def plan_of(seed: int) -> dict[str, Any]:
     return {"version": 1, "name": f"plan-{seed}", "base": "main", "phases": phases}
 
 
+def elsewhere(place: Path, seed: int) -> dict[str, str]:
+    """The environment of the replay, in which nothing is as it was that may differ between machines."""
+    library = os.environ.get("FAKETIME_LIBRARY")
+    later = {"FAKETIME": "+400d", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    return {
+        **os.environ,
+        "HOME": str(place),
+        "USER": "somebody-else",
+        "TZ": "Pacific/Chatham",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": str(seed + 100),
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        **({"LD_PRELOAD": library, **later} if library else {}),
+    }
+
+
 def repository(directory: Path) -> Path:
     (directory / "src").mkdir(parents=True)
     (directory / "src" / "shared.py").write_text("VALUE = 0\n")
@@ -61,9 +81,28 @@ def repository(directory: Path) -> Path:
     return directory
 
 
+def replayed(place: Path, seed: int, somebody: dict[str, Any]) -> dict[str, Any]:
+    """What a replay in another place says, beside a process that keeps a core busy."""
+    load = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        python = os.environ.get("OTHER_PYTHON", sys.executable)
+        replay = [python, *COMMAND[1:], "replay", "r", "--repo", str(place / "clone"), "--json"]
+        environment = elsewhere(place / "theirs", seed)
+        done = subprocess.run(
+            replay, env=environment, cwd="/", capture_output=True, text=True, umask=0o077, **somebody
+        )
+    finally:
+        load.kill()
+        load.wait()
+    if not done.stdout:
+        raise SystemExit(f"plan {seed} could not be replayed: {done.stderr[-1000:]}")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
 def main() -> None:
     plans = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    same = commits = 0
+    same = commits = retried = 0
     for seed in range(plans):
         with tempfile.TemporaryDirectory() as name:
             place = Path(name)
@@ -75,31 +114,27 @@ def main() -> None:
             if done.returncode not in (0, 1):
                 raise SystemExit(f"plan {seed} could not run: {done.stdout[-500:]} {done.stderr[-500:]}")
             git(place, "clone", "-q", str(repo), str(place / "clone"))
-            second = {
-                **os.environ,
-                "HOME": str(place),
-                "USER": "somebody-else",
-                "TZ": "Pacific/Chatham",
-                "LC_ALL": "C",
-                "PYTHONHASHSEED": str(seed + 100),
-            }
-            load = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            place.chmod(0o755)
+            (place / "theirs").mkdir()
+            somebody: dict[str, Any] = {}
+            if os.getuid() == 0:
+                os.chown(place / "theirs", OTHER_USER, OTHER_USER)
+                somebody = {"user": OTHER_USER, "group": OTHER_USER, "extra_groups": []}
             started = time.perf_counter()
-            try:
-                replay = [*COMMAND, "replay", "r", "--repo", str(place / "clone"), "--json"]
-                again = subprocess.run(
-                    replay, env=second, cwd="/", capture_output=True, text=True, umask=0o077
-                )
-            finally:
-                load.kill()
-                load.wait()
-            document = json.loads(again.stdout)
+            document = replayed(place, seed, somebody)
+            if "error" in document:
+                # It could not run, which is neither the same nor another outcome: shown, and tried once more.
+                print(f"plan {seed:2}: {document['error']}", flush=True)
+                retried += 1
+                document = replayed(place, seed, somebody)
             holds = document.get("same") is True
             same += holds
             commits += len(document.get("commits", []))
             seconds = time.perf_counter() - started
             print(f"plan {seed:2}: {'same' if holds else document}, {seconds:.1f} s", flush=True)
-    print(f"{same} of {plans} plans gave the same, {commits} commits")
+    who = f"as user {OTHER_USER}" if os.getuid() == 0 else "as the same user"
+    when = "400 days later" if os.environ.get("FAKETIME_LIBRARY") else "on the same clock"
+    print(f"{same} of {plans} plans gave the same {who}, {when}: {commits} commits, {retried} tried twice")
     raise SystemExit(same != plans)
 
 

@@ -33,6 +33,8 @@ class Asked:
     head: str
     run_id: str = ""
     """Where the whole of a run was asked for."""
+    fault: Reason | None = None
+    """Why it is not known where that run began and ended: what was signed of it does not hold."""
 
 
 def open_clone(directory: Path) -> Clone:
@@ -72,7 +74,10 @@ def resolve(clone: Clone, verifier: Verifier, target: str) -> Asked:
         return Asked(_commit(clone, first or "HEAD"), _commit(clone, last or "HEAD"))
     run_id = target.removeprefix(RUN_REFS)
     if is_run_id(run_id) and read_file(clone.store, run_id, RUN_FILE) is not None:
-        predicate, head = run_statement(clone.store, verifier.trust, run_id)
+        try:
+            predicate, head = run_statement(clone.store, verifier.trust, run_id)
+        except AutopackError as error:
+            return Asked("", "", run_id, error.reasons[0])
         if run_id == target:
             _refuse_other(clone, run_id, head)
         return Asked(member(member(predicate, "run", dict, RUN_FILE), "base", str, RUN_FILE), head, run_id)

@@ -17,6 +17,7 @@ from autopack.attestation.trust import Trust
 from autopack.errors import AutopackError, InvalidInput, Reason
 from autopack.gitstore.digest import change_digest
 from autopack.gitstore.effects import missing_effects
+from autopack.gitstore.objects import GITLINK
 from autopack.gitstore.store import GitStore
 from autopack.policy.policy import Policy
 from autopack.policy.read import policy_at
@@ -28,6 +29,7 @@ from autopack.signing.dsse import parse_envelope
 from autopack.signing.statement import Statement, parse_statement
 
 COMMIT_BYTES = 1_000_000
+FILE_BYTES = 200_000_000
 RANGE_LIMIT = 100_000
 """Commits that are looked at for one answer."""
 _POLICIES = 64
@@ -182,8 +184,13 @@ class Verifier:
         policy, policy_digest = self._policy(base)
         if decision.get("policy") != policy_digest:
             raise fails("OTHER_POLICY", f"the policy at {base[:12]} is another one than was applied")
-        if decision.get("change") != change_digest(self.store.diff(parent, commit), policy_digest):
+        changes = self.store.diff(parent, commit)
+        if decision.get("change") != change_digest(changes, policy_digest):
             raise fails("OTHER_CHANGE", "it changes something else than was judged")
+        for each in changes:
+            if each.new_oid and each.new_mode != GITLINK:
+                # Reading compares contents with the id, which git itself does not do when it checks out.
+                self.store.read_blob(each.new_oid, FILE_BYTES)
         change = member(builder, "change", str, source)
         if not self.store.has(change):
             raise fails("CHANGE_MISSING", f"the repository has not what the builder made ({change[:12]})")

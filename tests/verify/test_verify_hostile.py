@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ import pytest
 from autopack.attestation.storage import add_files, change_file, ref_of
 from autopack.cli.commands import verify as command
 from autopack.errors import InvalidInput
+from autopack.gitstore.store import Signature
 from autopack.signing.dsse import sign
 from tests.verify.attested import Attested, attested, found
 
@@ -143,3 +144,70 @@ def test_an_envelope_of_an_unknown_version_is_refused_also_with_our_signature(ma
         new = add_files(made.store, old, {change_file(made.commits[0]): line}, [], "new\n", 1)
         made.store.update_refs([(ref, new, made.store.resolve(ref) or "")])
         assert found(made, f"{made.commits[0]}^..{made.commits[0]}") == ["VERSION_UNKNOWN"]
+
+
+def bare_commit(made: Attested, tree: str) -> str:
+    author = Signature("Mallory", "m@example.org", 1_700_000_009)
+    message = made.store.message(made.commits[0])
+    return made.store.commit(tree=tree, parents=[made.commits[0]], message=message, author=author)
+
+
+def a_tree_bomb(made: Attested) -> str:
+    """Ten to the power of ten files, of eleven objects."""
+    tree = made.store.write_tree(b"100644 f\0" + bytes.fromhex(made.store.write_blob(b"x")))
+    for _ in range(10):
+        tree = made.store.write_tree(b"".join(b"40000 %d\0%b" % (name, tree) for name in range(10)))
+    return tree.hex()
+
+
+def a_deep_tree(made: Attested) -> str:
+    tree = made.store.write_tree(b"100644 f\0" + bytes.fromhex(made.store.write_blob(b"x")))
+    for _ in range(5000):
+        tree = made.store.write_tree(b"40000 d\0" + tree)
+    return tree.hex()
+
+
+def a_submodule(made: Attested) -> str:
+    modules = b'[submodule "x"]\n\tpath = x\n\turl = ext::sh -c "touch ran"\n\tupdate = !touch ran\n'
+    text = bytes.fromhex(made.store.write_blob(modules))
+    return made.store.write_tree(b"100644 .gitmodules\0%b160000 x\0%b" % (text, bytes(19) + b"\1")).hex()
+
+
+def a_large_pack(made: Attested) -> str:
+    """A file that unpacks to 300 MB; its object has some 300 kB."""
+    blob = made.store.write_blob(bytes(300_000_000))
+    subprocess.run(["git", "--git-dir", str(made.path), "repack", "-adq"], check=True, capture_output=True)
+    return made.store.write_tree(b"100644 f\0" + bytes.fromhex(blob)).hex()
+
+
+@pytest.mark.parametrize("made_of", [a_tree_bomb, a_deep_tree, a_submodule, a_large_pack])
+def test_commits_that_are_made_to_exhaust_whoever_reads_them_fail(
+    made: Attested, made_of: Callable[[Attested], str]
+) -> None:
+    evil = bare_commit(made, made_of(made))
+    made.store.update_refs([("refs/heads/evil", evil, "")])
+    done = run(made, made.path, f"{made.commits[0]}..evil")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "does not hold: 1 of 1"), done.stderr
+    assert not (Path.cwd() / "ran").exists()
+
+
+def test_configured_helpers_of_a_partial_clone_fetch_nothing(made: Attested, tmp_path: Path) -> None:
+    """A missing object makes git ask its remote, by a command that the repository names."""
+    place = clone(made, tmp_path / "clone")
+    for key, value in (
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.url", f"ext::sh -c 'touch {tmp_path}/ran'"),
+        ("remote.origin.uploadpack", f"touch {tmp_path}/ran"),
+        ("protocol.ext.allow", "always"),
+        ("core.repositoryFormatVersion", "1"),
+        ("core.sshCommand", f"touch {tmp_path}/ran"),
+    ):
+        subprocess.run(["git", "-C", str(place), "config", key, value], check=True)
+    for file in (place / ".git" / "objects" / "pack").glob("*"):
+        file.unlink()
+    for file in (place / ".git" / "objects").glob("??/*"):
+        file.unlink()
+    done = run(made, place, "HEAD")
+    assert done.returncode in (1, 2)
+    assert not (tmp_path / "ran").exists()

@@ -1,6 +1,7 @@
 """Whatever is changed of an attested history is found."""
 
 import hashlib
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autopack.attestation.predicates import CHANGE
-from autopack.attestation.storage import add_files, change_file, ref_of
+from autopack.attestation.storage import BRANCH, KEYS_FILE, add_files, change_file, ref_of
+from autopack.attestation.succession import retire
+from autopack.attestation.trust import trust
+from autopack.attestation.verification import Verifier
 from autopack.gitstore.store import Signature
 from autopack.signing.approvals import sign_approval
 from autopack.signing.dsse import parse_envelope
@@ -62,7 +66,7 @@ def test_an_untouched_history_holds(made: Attested) -> None:
     assert found(made, "main") == []
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_flipped_bit_of_any_file_is_found(made: Attested, data: st.DataObject) -> None:
     before = made.store.refs("refs/")
@@ -225,3 +229,72 @@ def test_an_approval_that_no_registered_key_signed_does_not_hold(tmp_path: Path)
         made.change("r1", made.head, 1, {**made.files, "b.txt": b"b\n"}, approvals=(give,))
         made.store.update_refs([("refs/heads/x", made.head, "")])
         assert found(made, "x") == codes
+
+
+@pytest.fixture(scope="module")
+def objects(made: Attested) -> list[str]:
+    """Every object that verifying the first run stands on: commits, trees, and what they have brought."""
+    store = made.store
+    keys = {made.key.public.key_id: made.key.public}
+    verifier = Verifier(store, trust(store, keys))
+    commits = [*made.commits, *(verifier.accepted(commit).change for commit in made.commits)]
+    commits.append(store.resolve(ref_of("r1")) or "")
+    blobs = {entry.oid for commit in commits for entry in store.entries(commit) if entry.path != "a.txt"}
+    return sorted({*commits, *(store.commit_tree(commit) for commit in commits), *blobs})
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_flipped_bit_of_any_object_behind_its_id_is_found(
+    made: Attested, objects: list[str], data: st.DataObject
+) -> None:
+    """Git itself checks out what lies under an id without looking whether it is that."""
+    oid = data.draw(st.sampled_from(objects), "object")
+    file = made.path / "objects" / oid[:2] / oid[2:]
+    sound = file.read_bytes()
+    header, _, contents = zlib.decompress(sound).partition(b"\0")
+    position = data.draw(st.integers(0, len(contents) * 8 - 1), "bit")
+    changed = bytearray(contents)
+    changed[position // 8] ^= 1 << position % 8
+    file.chmod(0o644)
+    file.write_bytes(zlib.compress(header + b"\0" + bytes(changed)))
+    try:
+        assert found(made, "r1") != []
+    finally:
+        file.write_bytes(sound)
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_a_flipped_bit_of_any_succession_is_found(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whoever trusts the last key alone learns of the first one by it."""
+    directory = tmp_path_factory.getbasetemp() / "succession"
+    made = _ROTATED.get(directory) or _ROTATED.setdefault(directory, _rotated(directory))
+    tip = made.store.resolve(BRANCH) or ""
+    line = made.store.read(tip, KEYS_FILE) or b""
+    position = data.draw(st.integers(0, (len(line) - 1) * 8 - 1), "bit")
+    changed = bytearray(line)
+    changed[position // 8] ^= 1 << position % 8
+    new = add_files(made.store, tip, {KEYS_FILE: bytes(changed)}, [], "keys\n", 1)
+    made.store.update_refs([(BRANCH, new, tip)])
+    try:
+        assert found(made, "r1") != []
+    finally:
+        made.store.update_refs([(BRANCH, tip, new)])
+
+
+_ROTATED: dict[Path, Attested] = {}
+
+
+def _rotated(directory: Path) -> Attested:
+    directory.mkdir()
+    made = attested(directory)
+    made.run("r1", 1)
+    made.publish("r1")
+    new = create_private_key(directory / "new.key")
+    retire(made.store, made.key, new, None, 1_700_000_100)
+    made.key = new
+    assert found(made, "r1") == []
+    return made

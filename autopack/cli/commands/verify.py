@@ -44,6 +44,8 @@ def verify(target: str, directory: Path, keys: list[Path], as_json: bool) -> int
     holds = all(line["holds"] for line in said)
     if as_json:
         outcome.print_json("verification", {"holds": holds, "commits": said})
+    elif not said:
+        print("nothing to verify: the range has no commit")
     elif holds:
         print(f"holds: {len(said)} of {len(said)}")
     else:
@@ -61,7 +63,7 @@ def _print(line: Said) -> None:
         why = f"{line['run']}/{line['phase']}{approved}" if line.get("phase") else line.get("detail", "")
     else:
         why = f"{line['reason']['code']}: {line['reason']['message']}"
-    print(f"{mark} {line['commit'][:12]} {what} [{neutralise(why, True)}]", flush=True)
+    print(f"{mark} {line['commit'][:12]:12} {what} [{neutralise(why, True)}]", flush=True)
 
 
 def claims(target: str, directory: Path, keys: Mapping[str, PublicKey]) -> Iterator[Said]:
@@ -75,6 +77,10 @@ def claims(target: str, directory: Path, keys: Mapping[str, PublicKey]) -> Itera
     trusted = trust(clone.store, keys)
     verifier = Verifier(clone.store, trusted)
     asked = resolve(clone, verifier, target)
+    end: Said = {"commit": asked.head, "subject": f"end of run {asked.run_id}", "run": asked.run_id}
+    if asked.fault is not None:
+        yield end | {"holds": False, "reason": outcome.reason_json(asked.fault)}
+        return
     commits = []
     for line in verifier.lines(asked.base, asked.head):
         commits.append(line.accepted)
@@ -91,14 +97,13 @@ def claims(target: str, directory: Path, keys: Mapping[str, PublicKey]) -> Itera
             document["reason"] = outcome.reason_json(line.reason)
         yield document
     if asked.run_id:
-        document = {"commit": asked.head, "subject": f"end of run {asked.run_id}", "run": asked.run_id}
         try:
-            yield document | {
+            yield end | {
                 "holds": True,
                 "detail": claims_of_run(verifier, asked.run_id, asked.head, commits),
             }
         except AutopackError as error:
-            yield document | {"holds": False, "reason": outcome.reason_json(error.reasons[0])}
+            yield end | {"holds": False, "reason": outcome.reason_json(error.reasons[0])}
 
 
 def _from_child(work: Callable[[], Iterator[Said]]) -> Iterator[Said]:
