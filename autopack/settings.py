@@ -13,15 +13,15 @@ def whole_number(environ: Mapping[str, str], name: str, default: int, least: int
     return int(text)
 
 
-def seconds(environ: Mapping[str, str], name: str, default: float) -> float:
-    """More than none, and finite. Raises InvalidInput SETTING_INVALID."""
+def seconds(environ: Mapping[str, str], name: str, default: float, most: float = 1e9) -> float:
+    """More than none, and at most so many. Raises InvalidInput SETTING_INVALID."""
     text = environ.get(name, "").strip() or str(default)
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0.0 < value < 1e9:
-        raise _invalid(environ, name, "give a number of seconds, more than 0")
+    if not 0.0 < value <= most:
+        raise _invalid(environ, name, f"give a number of seconds, more than 0 and at most {most:g}")
     return value
 
 

@@ -9,6 +9,8 @@ from autopack.errors import InvalidInput, Reason
 from autopack.rpc.tls import TlsSettings
 from autopack.settings import seconds, whole_number
 
+MOST_LEASE_SECONDS = 60.0
+"""Well below what no lease lasts: machines' clocks differ."""
 EVERYWHERE = ("0.0.0.0:", "[::]:")
 """Hosts that a server listens on and that no client can dial."""
 
@@ -93,7 +95,7 @@ class Config:
             concurrent_runs=whole_number(environ, "AUTOPACK_CONCURRENT_RUNS", 16),
             window=whole_number(environ, "AUTOPACK_WINDOW", 16),
             patience_seconds=seconds(environ, "AUTOPACK_PATIENCE_SECONDS", 30.0),
-            lease_seconds=seconds(environ, "AUTOPACK_LEASE_SECONDS", 15.0),
+            lease_seconds=seconds(environ, "AUTOPACK_LEASE_SECONDS", 15.0, MOST_LEASE_SECONDS),
             anchor_command=environ.get("AUTOPACK_ANCHOR_COMMAND", ""),
             retention_days=whole_number(environ, "AUTOPACK_RETENTION_DAYS", DAYS),
             spans=Path(spans) if spans else directory / "spans.db",

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -19,6 +20,7 @@ from autopack.attestation.storage import (
     directory_of,
     ref_of,
 )
+from autopack.circuit_breaker import CircuitBreakers
 from autopack.database.database import Database
 from autopack.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, Reason
 from autopack.gitstore.effects import missing_effects
@@ -253,6 +255,7 @@ class Projects:
     """Directory with a file for each named credential, as a mounted Kubernetes secret is."""
     _known: dict[str, Project] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _breakers: CircuitBreakers = field(default_factory=CircuitBreakers)
 
     async def open(self, repository: run_pb2.Repository) -> Project:
         """The project of a repository, noted in the database.
@@ -321,7 +324,8 @@ class Projects:
     def _remote(self, kind: str, location: str, credential: str) -> Remote:
         if kind == "path":
             return LocalRemote(Path(location))
-        return UrlRemote(location, credential, lambda name: self._credential(name, location))
+        breaker = self._breakers.of(urlsplit(location).netloc or location.partition(":")[0])
+        return UrlRemote(location, credential, lambda name: self._credential(name, location), breaker=breaker)
 
     def _credential(self, name: str, location: str) -> str | None:
         """What the named file says, for http; where it is, for ssh, which reads keys itself."""

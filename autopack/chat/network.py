@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
 from autopack.chat.address import is_loopback
 from autopack.chat.conversation import ChatError
 from autopack.chat.line import HttpAnswer
+from autopack.circuit_breaker import CircuitBreakers
 
 MAXIMUM_RESPONSE_BYTES = 8_000_000
 TIMEOUT = httpx2.Timeout(None, connect=10.0, write=60.0)
@@ -21,6 +23,8 @@ class Connections:
     def __init__(self) -> None:
         self._clients: dict[bool, httpx2.AsyncClient] = {}
         self._making = asyncio.Lock()
+        self.breakers = CircuitBreakers()
+        """By host: one that is away is not asked by every conversation."""
 
     async def client(self, url: str) -> httpx2.AsyncClient:
         """The client for a URL; it follows no redirects, so that a secret stays with its host."""
@@ -47,7 +51,20 @@ class NetworkLine:
         self._record = record
 
     async def post(self, url: str, headers: Mapping[str, str], body: dict[str, Any]) -> HttpAnswer:
-        """See `Line.post`."""
+        """See `Line.post`; of a host that stays away, one request at a time finds out whether it is back."""
+        host = urlsplit(url).netloc
+        breaker = self._connections.breakers.of(host)
+        if wait := breaker.wait_seconds():
+            raise ChatError("outage", f"{host} has not answered several times in a row", wait=wait)
+        try:
+            answer = await self._post(url, headers, body)
+        except ChatError as error:
+            breaker.told(away=error.fault == "outage")
+            raise
+        breaker.told(away=answer.status >= 500 or answer.status == 429)
+        return answer
+
+    async def _post(self, url: str, headers: Mapping[str, str], body: dict[str, Any]) -> HttpAnswer:
         call: dict[str, Any] = {"url": url, "request": body}
         self._record.append(call)
         received, status = bytearray(), None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from autopack.circuit_breaker import CircuitBreaker
 from autopack.errors import AutopackError, FailedPrecondition, InvalidInput, NotFound, Reason, Unavailable
 from autopack.gitstore.command import GitFailed, run_git
 from autopack.gitstore.libgit2 import open_repository
@@ -39,14 +40,18 @@ class UrlRemote:
         credential: str = "",
         read_credential: Callable[[str], str | None] = _no_credential,
         schemes: Sequence[str] = SCHEMES,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
-        """`read_credential` gives the secret of a name: for http "USER:PASSWORD" or a token, for ssh the
+        """`breaker` is that of all remotes on the URL's host.
+
+        `read_credential` gives the secret of a name: for http "USER:PASSWORD" or a token, for ssh the
         path of a private key. Raises InvalidInput `URL_INVALID`, `CREDENTIAL_IN_URL`."""
         self.url = _checked_url(url, schemes)
         self.identity = re.sub(r"(\.git)?/*$", "", self.url)
         self._credential = credential
         self._read_credential = read_credential
         self._schemes = schemes
+        self._breaker = breaker or CircuitBreaker()
         self._with_history: set[str] = set()
 
     def resolve(self, revision: str) -> Revision | None:
@@ -174,12 +179,19 @@ class UrlRemote:
         self.push(store, branch, new, expected_old)
 
     def _git(self, arguments: Sequence[str], git_dir: Path, timeout: float, translate: bool = True) -> bytes:
+        if wait := self._breaker.wait_seconds():
+            found = f"{self.url} was away several times in a row; it is asked again in {wait:.0f} s"
+            raise Unavailable(Reason("REMOTE_UNREACHABLE", found, "try again when it can be reached"))
         try:
-            return run_git(arguments, git_dir=git_dir, timeout=timeout, environment=self._environment())
+            output = run_git(arguments, git_dir=git_dir, timeout=timeout, environment=self._environment())
         except GitFailed as error:
+            translated = _translated(self.url, error.message)
             if not translate:
-                raise
-            raise _translated(self.url, error.message) from None
+                raise  # the caller asks for the refs next, which tells
+            self._breaker.told(away=isinstance(translated, Unavailable))
+            raise translated from None
+        self._breaker.told(away=False)
+        return output
 
     def _environment(self) -> Mapping[str, str]:
         """The secret goes by the environment: arguments can be seen by all users of the machine."""

@@ -11,6 +11,8 @@ from orchestrator_svc.domain.run import Attempt, Event, Judged, Phase, Run, Usag
 from orchestrator_svc.domain.states import ENDED_RUNS, AttemptState, PhaseState, RunState
 
 Row = sa.Row[Any]
+LONGEST_LEASE_SECONDS = 120.0
+"""A lease that would last longer was given before the clock went back, and binds nobody any more."""
 
 
 def reasons_to_json(reasons: Iterable[Reason]) -> list[dict[str, object]]:
@@ -83,11 +85,16 @@ def run_from_row(row: Row, now: float, phases: Sequence[Phase] = ()) -> Run:
         submit_time=row.submit_time,
         trace_id=row.trace_id,
         fence=row.fence,
-        driven=state not in ENDED_RUNS and row.owner != "" and row.lease_until > now,
+        driven=state not in ENDED_RUNS and row.owner != "" and _holds(row, now),
         end_time=row.end_time,
         reasons=reasons_from_json(row.reasons),
         phases=tuple(phases),
     )
+
+
+def _holds(row: Row, now: float) -> bool:
+    held: bool = now < row.lease_until <= now + LONGEST_LEASE_SECONDS
+    return held
 
 
 def event_from_row(row: Row) -> Event:

@@ -10,6 +10,7 @@ from autopack.errors import NotFound, Reason
 from orchestrator_svc.domain.run import Event, Phase, Run
 from orchestrator_svc.domain.states import ENDED_RUNS, AttemptState, PhaseState, RunState
 from orchestrator_svc.storage.rows import (
+    LONGEST_LEASE_SECONDS,
     Row,
     attempt_from_row,
     event_from_row,
@@ -265,7 +266,7 @@ class RunStore:
         def read(connection: sa.Connection) -> tuple[str, ...]:
             query = (
                 sa.select(runs.c.run_id, runs.c.reasons)
-                .where(runs.c.state == RunState.RUNNING, runs.c.lease_until <= now)
+                .where(runs.c.state == RunState.RUNNING, _lease_is_gone(now))
                 .order_by(runs.c.submit_time)
             )
             return tuple(row.run_id for row in connection.execute(query) if halted_too or not row.reasons)
@@ -295,7 +296,7 @@ class RunStore:
                 .where(
                     runs.c.run_id == run_id,
                     runs.c.state == RunState.RUNNING,
-                    sa.or_(runs.c.owner == "", runs.c.owner == owner, runs.c.lease_until <= now),
+                    sa.or_(runs.c.owner == "", runs.c.owner == owner, _lease_is_gone(now)),
                 )
                 .values(owner=owner, lease_until=now + lease_seconds, fence=runs.c.fence + 1, reasons=[])
                 .returning(runs.c.fence)
@@ -331,6 +332,10 @@ class RunStore:
             )
 
         await self.database.transaction(work)
+
+
+def _lease_is_gone(now: float) -> sa.ColumnElement[bool]:
+    return sa.or_(runs.c.lease_until <= now, runs.c.lease_until > now + LONGEST_LEASE_SECONDS)
 
 
 def _run_row(connection: sa.Connection, run_id: str) -> Row:

@@ -23,7 +23,7 @@ def upgrade() -> None:
     for run_id in connection.execute(unchained).scalars().all():
         of_run = sa.select(events).where(events.c.run_id == run_id).order_by(events.c.sequence)
         digest = ""
-        for row in connection.execute(of_run).mappings().all():
-            digest = digest_of(digest, row)
-            this = sa.and_(events.c.run_id == run_id, events.c.sequence == row["sequence"])
+        for row in connection.execute(of_run).all():
+            digest = digest_of(digest, row._asdict())
+            this = sa.and_(events.c.run_id == run_id, events.c.sequence == row.sequence)
             connection.execute(sa.update(events).where(this).values(digest=digest))
