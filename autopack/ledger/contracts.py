@@ -58,7 +58,7 @@ def write(repository: Repository) -> list[str]:
 
 def _restorable(reason: Reason) -> Reason:
     """A draft is mended by hand, all else by taking what was there."""
-    if reason.code in {"LEDGER_NOT_UTF8", "LEDGER_FIELD_MISSING", "LEDGER_FIELD_UNKNOWN"}:
+    if reason.code in {"LEDGER_NOT_UTF8", "LEDGER_LINE_ENDS", "LEDGER_FIELD_MISSING", "LEDGER_FIELD_UNKNOWN"}:
         return reason
     fix = f"git checkout HEAD -- {reason.path}   # in a draft: {reason.fix}"
     return Reason(reason.code, reason.message, fix, reason.path, reason.line)
@@ -95,39 +95,47 @@ def _only_added(
     today = "".join(map(render_entry, ledger.entries)).encode()
     known: dict[str, bytes] = {}
     longest: tuple[int, str] = (len(today), "")
-    last: tuple[str, ...] = ()
-    for version in reversed(versions):
+
+    def sealed(blob: str) -> bytes:
+        if blob not in known:
+            ((_, data),) = repository.objects([blob])
+            known[blob] = _sealed(data or b"")
+        return known[blob]
+
+    told: list[tuple[str, tuple[str, ...]]] = []
+    for version in versions:
         years = sorted(name for name in version.blobs if name.startswith(f"{stem}_"))
         blobs = tuple(version.blobs[name] for name in (*years, path) if name in version.blobs)
-        if blobs == last:
-            continue
-        last = blobs
+        if not told or blobs != told[-1][1]:
+            told.append((version.commit, blobs))
+    for number, (commit, blobs) in reversed(list(enumerate(told))):
         length = 0
         for blob in blobs:
-            if blob not in known:
-                ((_, data),) = repository.objects([blob])
-                known[blob] = _sealed(data or b"")
-            sealed = known[blob]
-            if not today.startswith(sealed, length):
-                entry = _entry_at(ledger, sealed, length)
-                yield Reason(
-                    "LEDGER_NOT_APPEND_ONLY",
-                    f"{entry} is not what commit {version.commit[:12]} has",
-                    f"git checkout {version.commit[:12]} -- {path}",
-                    path,
-                    _line(repository, ledger, entry),
+            if not today.startswith(sealed(blob), length):
+                before = told[number - 1] if number else ("", ())
+                here, there = (b"".join(map(sealed, version)) for version in (blobs, before[1]))
+                entry = _entry_at(ledger, sealed(blob), length)
+                said, fix = (
+                    f"{entry} is not what commit {commit[:12]} has",
+                    f"git checkout {commit[:12]} -- {path}",
                 )
+                if not here.startswith(there) and today.startswith(there):
+                    had = before[0][:12]
+                    said = f"commit {commit[:12]} has other entries than {had} before it; these are back"
+                    fix = _accept(commit)
+                line = _line(repository, ledger, entry)
+                yield Reason("LEDGER_NOT_APPEND_ONLY", said, fix, path, line)
                 return
-            length += len(sealed)
+            length += len(sealed(blob))
         if length > longest[0]:
-            yield Reason(
-                "LEDGER_NOT_APPEND_ONLY",
-                f"commit {longest[1][:12]} took entries away that {version.commit[:12]} had; they came back",
-                f"autopack contracts check --since {longest[1][:12]}   # once you know why",
-                path,
-            )
+            said = f"commit {longest[1][:12]} took entries away that {commit[:12]} had; they came back"
+            yield Reason("LEDGER_NOT_APPEND_ONLY", said, _accept(longest[1]), path)
             return
-        longest = (length, version.commit)
+        longest = (length, commit)
+
+
+def _accept(commit: str) -> str:
+    return f"autopack contracts check --since {commit[:12]}   # once you know why"
 
 
 def _sealed(data: bytes) -> bytes:
@@ -137,7 +145,7 @@ def _sealed(data: bytes) -> bytes:
     end = data.rfind(b"\n<!-- sealed: sha256 ")
     if first is None or end < first.start():
         return b""
-    return data[first.start() : data.index(b"\n", end + 1) + 2]
+    return data[first.start() : data.index(b"\n", end + 1)] + b"\n\n"
 
 
 def _entry_at(ledger: Ledger, sealed: bytes, length: int) -> str:

@@ -5,7 +5,7 @@ people wrote by hand below them and that the next tidy seals.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -20,7 +20,10 @@ INDEX_END = "<!-- AUTOPACK_INDEX_END -->"
 _BLOCK = re.compile(r'^(?:<a id="[^"\n]*"></a>\n\n)?## ', re.MULTILINE)
 _HEADING = re.compile(r"## ([A-Z]+)(?:-([0-9]{4,}))?: (.+)")
 _DRAFT = re.compile(r"^## (?:BUILD|DBG|DEC)(?:-[0-9]{4,})?: ", re.MULTILINE)
-_FIELD = re.compile(r"[-*] \*\*([^*:]+)(?::\*\*|\*\*:)(.*)")
+_FIELD = re.compile(r"[-*+] \*\*([^*:]+)(?::\*\*|\*\*:)(.*)")
+_FENCE = re.compile(r"(```+|~~~+)(?!.*`)")
+_FENCED = re.compile(r"^(```+|~~~+)(?!.*`).*\n(?s:.*?)^\1", re.MULTILINE)
+"""What stands in a fence that is not indented: headings in there are none."""
 _SEAL = re.compile(r"<!-- sealed: sha256 ([0-9a-f]{64}) after ([0-9a-f]{64}|nothing) -->")
 
 
@@ -113,14 +116,15 @@ def parse(kind: Kind, text: str, earlier: Sequence[Entry] = ()) -> Ledger:
     `earlier` are the entries of past years that have files of their own.
 
     Raises InvalidInput with every reason: LEDGER_MALFORMED, LEDGER_INDEX_STALE, LEDGER_ID_INVALID,
-    LEDGER_DIGEST_MISMATCH, LEDGER_CHAIN_BROKEN, LEDGER_SUPERSEDES_INVALID and those of `make_content`.
+    LEDGER_LINE_ENDS, LEDGER_DIGEST_MISMATCH, LEDGER_CHAIN_BROKEN, LEDGER_SUPERSEDES_INVALID and those of
+    `make_content`.
     """
     if not text.strip():
         return empty(kind)
+    refuse_line_ends(LEDGERS[kind].path, text)
     index = re.search(rf"^{INDEX_START}\n(.*?)^{INDEX_END}\n", text, re.MULTILINE | re.DOTALL)
     if index is None:
-        draft = _DRAFT.search(text)
-        start = draft.start() if draft else len(text)
+        start = next(_outside_fences(_DRAFT, text, 0), len(text))
         preamble = text[:start].rstrip("\n")
         preamble = preamble + "\n\n" if preamble else empty(kind).preamble
     else:
@@ -139,6 +143,26 @@ def parse(kind: Kind, text: str, earlier: Sequence[Entry] = ()) -> Ledger:
     if reader.reasons:
         raise InvalidInput(*reader.reasons)
     return Ledger(kind, preamble, entries, drafts)
+
+
+def refuse_line_ends(path: str, text: str) -> None:
+    """Raises InvalidInput LEDGER_LINE_ENDS where what was sealed or generated has Windows' line ends."""
+    last = max(text.rfind("\n<!-- sealed: "), text.find(INDEX_END))
+    at = text.find("\r\n", text.find(INDEX_START), text.find("\n", last + 1) + 1)
+    if last >= 0 and at >= 0:
+        fix = f"sed -i 's/\\r$//' {path} && git config core.autocrlf input"
+        line = text.count("\n", 0, at) + 1
+        raise InvalidInput(Reason("LEDGER_LINE_ENDS", "its lines end with CR LF", fix, path, line))
+
+
+def _outside_fences(pattern: re.Pattern[str], text: str, start: int) -> Iterator[int]:
+    """Where the pattern begins to match."""
+    fenced = [found.span() for found in _FENCED.finditer(text, start)]
+    for found in pattern.finditer(text, start):
+        while fenced and fenced[0][1] <= found.start():
+            fenced.pop(0)
+        if not fenced or found.start() < fenced[0][0]:
+            yield found.start()
 
 
 class Reader:
@@ -163,7 +187,7 @@ class Reader:
         """The earlier entries with those of the file, and its drafts."""
         self.canonical = is_canonical(self.text)
         self.head = earlier[-1].digest if earlier else ""
-        starts = [match.start() for match in _BLOCK.finditer(self.text, self.start)]
+        starts = list(_outside_fences(_BLOCK, self.text, self.start))
         if self.text[self.start : starts[0] if starts else None].strip():
             self.refuse(
                 "LEDGER_MALFORMED",
@@ -256,18 +280,33 @@ class Reader:
             self.refuse(
                 "LEDGER_DIGEST_MISMATCH", f"{entry.entry_id} is not what was sealed", mend, heading_at
             )
-        elif render_entry(entry, digest) != block:
+        elif not self._as_sealed(block, render_entry(entry, digest)):
             self.refuse(
                 "LEDGER_MALFORMED", f"{entry.entry_id} is not written as it was sealed", mend, heading_at
             )
         self.head = seal[1]
         entries.append(entry)
 
+    def _as_sealed(self, block: str, sealed: str) -> bool:
+        """Blank lines below the last seal are the next editor's."""
+        if block == sealed:
+            return True
+        last = self.text.rfind("\n<!-- sealed: ") < self.text.find(block, self.start) + len(block)
+        return last and block.rstrip("\n") == sealed.rstrip("\n")
+
     def _fields(self, lines: Sequence[str], position: int) -> tuple[dict[str, str], re.Match[str] | None]:
         values: dict[str, list[str]] = {}
         current: list[str] | None = None
         seal: re.Match[str] | None = None
+        fence = ""
         for line in lines:
+            mark = _FENCE.match(line) if seal is None else None
+            if current is not None and (mark or fence):
+                if mark and line.startswith(fence):
+                    fence = "" if fence else mark[1]
+                current.append(line)
+                position += len(line) + 1
+                continue
             if current is not None and seal is None and line.startswith("  "):
                 current.append(line[2:])
                 position += len(line) + 1

@@ -11,6 +11,7 @@ from autopack.ledger.document import (
     Ledger,
     Reader,
     parse,
+    refuse_line_ends,
     render,
     render_entry,
     render_head,
@@ -43,6 +44,7 @@ def parse_files(kind: Kind, read: Read) -> Ledger:
     texts: dict[str, str] = {}
     for path in year_paths(kind, text):
         texts[path] = year = read(path) or ""
+        refuse_line_ends(path, year)
         index_end = year.find(f"\n{INDEX_END}\n")
         if index_end < 0:
             gone = f"the main file names it, and it {'has no index' if year else 'is gone'}"

@@ -256,6 +256,85 @@ def test_years_are_kept_apart_and_nothing_breaks(project: Project, monkeypatch: 
     assert "LEDGER_REMOVED" in project.codes()
 
 
+def test_blank_lines_that_an_editor_left_break_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "SPLIT_OVER", 2)
+    project.add(decision("One"), decision("Two"), day=date(2024, 1, 1))
+    for path in (DEC, BUILD):
+        project.write(path, (project.read(path) or "").rstrip("\n") + "\n")
+    project.commit("tidy my files")
+    assert project.found() == []
+    project.add(decision("Three"), decision("Four"), day=date(2025, 1, 1))
+    earlier = "docs/ARCHITECTURE_DECISIONS_2024.md"
+    project.write(earlier, (project.read(earlier) or "") + "\n\n")
+    project.commit("again")
+    project.add(decision("Five"), day=date(2025, 1, 1))
+
+    assert project.found() == []
+
+
+@pytest.mark.parametrize("side", ["ours", "theirs"])
+def test_two_branches_that_both_sealed_an_entry_never_share_its_id(project: Project, side: str) -> None:
+    project.add(decision("One"))
+    common = dict(project.ledgers)
+    project.git("checkout", "-q", "-b", "other")
+    project.add(decision("Theirs"))
+    project.git("checkout", "-q", "main")
+    project.ledgers = common
+    project.add(decision("Ours"))
+
+    project.git("merge", "-q", "-X", side, "-m", "merge", "other")
+
+    if side == "ours":
+        assert project.found() == []
+        assert "Theirs" not in (project.read(DEC) or "")
+    else:
+        (reason, *_) = check(Repository(project.root))
+        assert (reason.code, reason.path) == ("LEDGER_NOT_APPEND_ONLY", DEC)
+        subprocess.run(reason.fix, shell=True, check=True, cwd=project.root, capture_output=True)
+        write(Repository(project.root))
+        merge = project.git("rev-parse", "HEAD").strip()
+        (reason,) = check(Repository(project.root))
+        assert reason.message.endswith("these are back")
+        assert f"--since {merge[:12]}" in reason.fix
+        assert project.found(since=merge) == []
+
+
+def test_entries_joined_by_hand_from_two_branches_are_refused(project: Project) -> None:
+    project.add(decision("One"))
+    common = dict(project.ledgers)
+    project.add(decision("Ours"))
+    ours = project.read(DEC) or ""
+    project.ledgers = common
+    project.add(decision("Theirs"))
+    theirs = (project.read(DEC) or "").partition('<a id="dec-0002"></a>')
+    project.write(DEC, ours + theirs[1] + theirs[2])
+
+    assert {"LEDGER_ID_INVALID", "LEDGER_CHAIN_BROKEN"} <= set(project.codes())
+
+
+def test_drafts_of_two_branches_are_all_sealed(project: Project) -> None:
+    """Whoever merges them keeps both, one below the other."""
+    draft = (
+        "## DEC: {}\n\n- **Context:** c\n- **Decision:** d\n- **Alternatives:** a\n- **Consequences:** e\n"
+    )
+    text = project.read(DEC) or ""
+    project.write(DEC, text + draft.format("Ours") + "\n\n\n" + draft.format("Theirs"))
+    project.commit("merge")
+    assert project.found() == []
+
+    project.ledgers = {kind: parse_files(kind, project.read) for kind in Kind}
+    project.add(decision("Three"))
+
+    assert [entry.content.title for entry in project.ledgers[Kind.DECISION].entries] == [
+        "Ours",
+        "Theirs",
+        "Three",
+    ]
+    assert project.found() == []
+
+
 def test_the_hook_looks_at_what_would_be_committed(project: Project) -> None:
     project.add(decision("One"))
     text = project.read(DEC) or ""
