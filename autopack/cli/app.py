@@ -334,6 +334,19 @@ def trace(
 
 
 @app.command()
+def report(
+    run: RunId,
+    file: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.html", help="Where it is written.")],
+    server: Server = "",
+    json: Json = False,
+) -> int:
+    """Write all of a run to one HTML page."""
+    from autopack.cli.commands import report as command
+
+    return command.report(run, file, server, json)
+
+
+@app.command()
 def verify(
     target: Annotated[
         str, typer.Argument(metavar="[REV|RUN|A..B]", help="A run, a commit with its run, or a range.")

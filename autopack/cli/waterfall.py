@@ -32,10 +32,10 @@ def print_waterfall(spans: Sequence[run_pb2.Span], calls: bool) -> None:
         line = Text(f"{bar(span, begin, end)} {milliseconds:9.1f} ms ", no_wrap=True, overflow=overflow)
         line.append(f"{neutralise(span.service, True):17}", "dim")
         line.append(
-            "  " * min(depth, MAXIMUM_DEPTH) + _short(span.name), "red" if span.status == "ERROR" else ""
+            "  " * min(depth, MAXIMUM_DEPTH) + short_name(span.name), "red" if span.status == "ERROR" else ""
         )
-        told = " ".join(filter(None, (_attribute(span, key) for key in _TOLD)))
-        line.append(f" {neutralise(told, True)}" if told else "", "dim")
+        words = told(span)
+        line.append(f" {words}" if words else "", "dim")
         output().print(line)
     hidden = (
         f" ({len(spans) - len(shown)} of calls between services: --calls)" if len(shown) < len(spans) else ""
@@ -106,11 +106,16 @@ def value_of(text: str) -> Any:
         return text
 
 
+def told(span: run_pb2.Span) -> str:
+    """What of its attributes is worth a word beside the name."""
+    return neutralise(" ".join(filter(None, (_attribute(span, key) for key in _TOLD))), True)
+
+
 def _attribute(span: run_pb2.Span, key: str) -> str:
     return str(value_of(span.attributes[key])) if key in span.attributes else ""
 
 
-def _short(name: str) -> str:
-    """RPC spans are named package.Service/Method: the package says nothing here."""
+def short_name(name: str) -> str:
+    """Without the package, which says nothing where RPC spans are named package.Service/Method."""
     service, slash, method = name.rpartition("/")
     return neutralise(f"{service.rpartition('.')[2]}{slash}{method}", True)

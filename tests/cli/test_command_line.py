@@ -23,7 +23,7 @@ from autopack.errors import (
 
 COMMANDS = (
     *("init", "do", "run", "validate", "schema", "runs", "status", "show", "diff", "cancel", "resume"),
-    *("approve", "reject", "gate", "audit", "tidy", "index", "recall", "trace"),
+    *("approve", "reject", "gate", "audit", "tidy", "index", "recall", "trace", "report"),
     *("verify", "replay", "key", "serve", "contracts", "backup", "restore", "doctor"),
 )
 

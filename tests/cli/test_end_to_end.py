@@ -268,6 +268,32 @@ def test_a_trace_is_shown_as_a_waterfall_and_as_json(world: Any, landed: Any) ->
     assert len(calls) == len(document["spans"]) + 1
 
 
+def test_a_report_shows_verdicts_changes_and_trace_on_one_page(
+    world: Any, landed: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.html"
+    document = world.autopack("report", "landed", "-o", str(file), "--json").json
+    assert document == {"schema": "report/v1alpha1", "run_id": "landed", "file": str(file)}
+    text = file.read_text()
+    for phase in landed.json["phases"]:
+        assert phase["id"] in text
+        assert phase["commit"] in text
+        assert phase["judgement"]["decision_digest"] in text
+    assert "autopack.gate.check" in text
+    assert "diff --git" in text
+    assert [path.name for path in tmp_path.iterdir()] == ["run.html"]
+
+
+def test_a_report_that_cannot_be_made_or_written_says_so(world: Any, landed: Any, tmp_path: Path) -> None:
+    for run_id, directory, code in (
+        ("nothing", tmp_path, "RUN_NOT_FOUND"),
+        ("landed", tmp_path / "no", "FILE_UNWRITABLE"),
+    ):
+        ended = world.autopack("report", run_id, "-o", str(directory / "a.html"), "--json")
+        assert (ended.code, ended.json["error"]["code"]) == (2, code)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_repository_without_checks_refuses_and_says_how_to_add_one(
     world: Any, make_repository: Any
 ) -> None:
