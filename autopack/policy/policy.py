@@ -109,7 +109,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a change to Python is asked beyond its tests, beside each check that reports by pytest or unittest."""
+    """What a change to Python is asked beyond its tests, beside checks that report by pytest or unittest."""
 
     __pydantic_config__ = CLOSED
     seconds: Annotated[Count, Field(le=600)] = 10
