@@ -16,6 +16,8 @@ _KEY_BLOCK = re.compile(
     re.DOTALL,
 )
 _BEARER = re.compile(r"\b(bearer|basic|token)(\s+)[A-Za-z0-9+/_.=~-]{16,}", re.IGNORECASE)
+# detect-secrets takes only what decodes to JSON, and a message may have cut it off.
+_WEB_TOKEN = re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}(?:\.[\w-]*)?")
 _URL_USER = re.compile(r"(?<=://)[^\s/@'\"]+(?=@)")
 # What a key is called, then its value; detect-secrets asks for quotes around it, prose has none.
 _ASSIGNED = re.compile(
@@ -53,7 +55,7 @@ def _detectors() -> tuple[Callable[[str], Any], ...]:
 def redact(text: str) -> str:
     """The text without secrets, and with each machine's path cut to its last name."""
     text = _KEY_BLOCK.sub(SECRET, text)
-    text = _URL_USER.sub(SECRET, text)
+    text = _WEB_TOKEN.sub(SECRET, _URL_USER.sub(SECRET, text))
     for detect in _detectors():
         for secret in sorted(set(detect(text)), key=len, reverse=True):
             text = text.replace(secret, SECRET)

@@ -1,10 +1,21 @@
 """Secrets and the paths of machines never reach what memory keeps."""
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autopack.errors import Reason
+from autopack.ledger.document import empty
+from autopack.ledger.entry import Kind
+from autopack.ledger.files import render_files
+from memory_svc.domain.documents import documents_of_run
+from memory_svc.domain.records import DecisionRecord
 from memory_svc.domain.redact import SECRET, redact, redact_record
-from tests.memory_svc.memory_samples import phase, refused, run
+from memory_svc.domain.tidy import tidy
+from tests.memory_svc.memory_samples import failed_phase, phase, refused, run
 
 SECRETS = [
     "AKIA" + "IOSFODNN7EXAMPLE",
@@ -15,6 +26,55 @@ SECRETS = [
     "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",
     "-----BEGIN OPENSSH " + "PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE cut off",
 ]
+
+
+LETTERS = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+random_word = st.text(LETTERS, min_size=24, max_size=40)
+secrets = st.one_of(
+    st.from_regex(r"AKIA[A-Z0-9]{16}", fullmatch=True),
+    st.from_regex(r"ghp_[A-Za-z0-9]{36}", fullmatch=True),
+    st.from_regex(r"xoxb-[0-9]{12}-[0-9]{12}-[A-Za-z0-9]{24}", fullmatch=True),
+    st.from_regex(r"eyJ[A-Za-z0-9]{20}\.eyJ[A-Za-z0-9]{20}\.[A-Za-z0-9]{27}", fullmatch=True),
+)
+named = st.sampled_from(
+    ["password={}", "API_KEY: '{}'", "Authorization: Bearer {}", "--token={}", "https://ada:{}@example.org/x"]
+)
+directories = st.sampled_from(
+    ["/home/ada", "/root", "/tmp/run-7", "/var/lib/autopack", "/Users/ada", "/work/a"]
+)
+around = st.sampled_from(
+    ["{}", "the call with {} failed", "```\n{}\n```", "- {}\n- x", "<b>{}</b>", "({}), see"]
+)
+
+
+@st.composite
+def private(draw: st.DrawFn) -> tuple[str, str]:
+    """Words that hold something private, and what is private in them."""
+    kind = draw(st.sampled_from(["secret", "named", "path"]))
+    if kind == "path":
+        directory = draw(directories)
+        return draw(around).format(f"{directory}/project/src/gcd.py"), directory
+    hidden = draw(secrets if kind == "secret" else random_word)
+    said = hidden if kind == "secret" else draw(named).format(hidden)
+    return draw(around).format(said), hidden
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(private(), min_size=9, max_size=9))
+def test_nothing_private_reaches_a_ledger_wherever_it_was_said(told: list[tuple[str, str]]) -> None:
+    goal, check, message, fix, path, changed, title, context, plan = (said for said, _ in told)
+    decision = DecisionRecord(title, context, context, context, context)
+    reason = Reason("CHECK_FAILED", message, fix, path)
+    fixed = phase("p", refused(1, reason), goal=goal, checks=(check,), paths=(changed,), decision=decision)
+    failed = failed_phase("q", refused(1, reason))
+    record = redact_record(replace(run("run-1", fixed, failed), plan_name=plan))
+
+    ledgers = tidy({kind: empty(kind) for kind in Kind}, [record], date(2026, 1, 31))
+
+    files = [text for ledger in ledgers.values() for text in render_files(ledger).values()]
+    documents = [document.content + document.title for document in documents_of_run(record, tidied=False)]
+    everything = "\n".join(files + documents).replace("\\", "")
+    assert [hidden for _, hidden in told if hidden in everything] == []
 
 
 @pytest.mark.parametrize("secret", SECRETS)
