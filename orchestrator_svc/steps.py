@@ -17,11 +17,10 @@ from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
 from autopack.attestation.storage import change_file, read_file
 from autopack.errors import NotFound, Reason, Unavailable
-from autopack.gitstore.digest import change_digest
 from autopack.gitstore.packs import make_pack
 from autopack.gitstore.store import Signature
 from autopack.policy.convert import phase_from_proto, phase_to_proto
-from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
+from autopack.rpc.errors import reasons_from_proto
 from orchestrator_svc import convert
 from orchestrator_svc.domain import budget as budgets
 from orchestrator_svc.domain.budget import Budget
@@ -32,6 +31,7 @@ from orchestrator_svc.domain.run import Attempt, Landing, Phase, Run, Usage
 from orchestrator_svc.domain.states import AttemptState, PhaseState
 from orchestrator_svc.domain.train import Prediction, dependents
 from orchestrator_svc.projects import Project
+from orchestrator_svc.received import recorded_build, refusal_of, what_is_judged
 from orchestrator_svc.storage import changes
 from orchestrator_svc.storage.changes import AttemptChange, PhaseChange, attempt_moves
 from orchestrator_svc.storage.handoffs import keep
@@ -39,7 +39,7 @@ from orchestrator_svc.storage.rows import judged_to_json, reasons_to_json
 from orchestrator_svc.storage.runs import RunStore
 from orchestrator_svc.storage.tables import phases as phases_table
 from orchestrator_svc.tracing import RunTrace
-from orchestrator_svc.work import Audited, Work
+from orchestrator_svc.work import Work
 
 AUTHOR = "Autopack"
 EMAIL = "autopack@localhost"
@@ -136,7 +136,7 @@ class Steps:
             # In a replay too: its entries must follow from the runs that they tell of.
             build = await self.work.tidy(identity, planned, run, attempt)
         elif self.recorded is not None:
-            build = self._recorded(phase, attempt)
+            build = recorded_build(self.recorded, phase, attempt)
         else:
             left = budgets.left(self.budgets[phase.phase_id], phase)
             granted = Budget(left.attempts, left.seconds, attempt.reserved_tokens, left.usd)
@@ -178,31 +178,12 @@ class Steps:
             raise Unavailable(*reasons)
         await self.refuse(run, phase, attempt, reasons, usage)
 
-    def _recorded(self, phase: Phase, attempt: Attempt) -> build_pb2.Build:
-        """What the builder of the run that is replayed gave for this attempt."""
-        known = (self.recorded or {}).get((phase.phase_id, attempt.number))
-        if known is None:
-            diverged = Reason(
-                "REPLAY_DIVERGED",
-                f"The recorded run built nothing for attempt {attempt.number} of {phase.phase_id}.",
-                "An earlier step has come out differently: see which.",
-            )
-            return build_pb2.Build(state=build_pb2.BUILD_STATE_FAILED, reasons=reasons_to_proto([diverged]))
-        done = build_pb2.BUILD_STATE_SUCCEEDED if known.change else build_pb2.BUILD_STATE_FAILED
-        return build_pb2.Build(
-            state=done,
-            commit=known.change,
-            reasons=known.reasons,
-            builder_kind=known.builder_kind,
-            exchange_digest=known.exchange_digest,
-        )
-
     async def judge(self, run: Run, phase: Phase, attempt: Attempt, prediction: Prediction) -> None:
         """Has the change audited and judged on its predicted tree, and keeps the verdict."""
         if phase.state is PhaseState.AUDITING:  # approved since it was judged
             await self._change(PhaseChange(phase.phase_id, phase.state, (PhaseState.GATING,)))
         approvals = await self.rows.approvals(self.run_id, phase.phase_id) if phase.approvals else ()
-        base, head, audit = await asyncio.to_thread(self._what_is_judged, run, attempt, prediction)
+        base, head, audit = await asyncio.to_thread(what_is_judged, self.project, run, attempt, prediction)
         identity = f"{self.run_id}/{phase.phase_id}/{attempt.number}"
         # With the run's base, whose policy counts: it changes where the train goes again.
         audit_id = f"{identity}/audit/{run.base[:12]}{audit.suffix}{_again(attempt)}"
@@ -381,52 +362,13 @@ class Steps:
     def _received(
         self, phase: Phase, attempt: Attempt, commit: str
     ) -> tuple[Reason | None, Callable[[sa.Connection], None] | None]:
-        """Why the change could not be accepted, else how it is kept."""
-        same = self._arrived(phase, attempt, commit)
-        return same, None if same else self._handoff(phase, attempt, commit)
-
-    def _arrived(self, phase: Phase, attempt: Attempt, commit: str) -> Reason | None:
-        """Why a change that was received is none that could be accepted; None where it might be."""
+        """Why the change could not be accepted, else how other orchestrators, where any are, find it."""
         store = self.project.store
-        if not store.has(commit) or store.parents(commit) != (attempt.base,):
-            raise Halt(
-                Reason(
-                    "CHANGE_NOT_RECEIVED",
-                    f"The builder names commit {commit[:12]}, which it has not given on {attempt.base[:12]}.",
-                    "This is a fault of the builder service: look at its log.",
-                )
-            )
-        tree = store.commit_tree(commit)
-        for earlier in phase.attempts[: attempt.number - 1]:
-            if earlier.change and earlier.base == attempt.base and store.commit_tree(earlier.change) == tree:
-                return Reason(
-                    "SAME_CHANGE_AGAIN",
-                    f"Attempt {attempt.number} made the same change as attempt {earlier.number}.",
-                    "Change the goal, the hints or the builder.",
-                )
-        return None
-
-    def _handoff(self, phase: Phase, attempt: Attempt, commit: str) -> Callable[[sa.Connection], None] | None:
-        """Keeps the change where other orchestrators find it; on SQLite there are none."""
-        if not self.rows.database.shared:
-            return None
-        pack = b"".join(make_pack(self.project.store, [commit], [attempt.base]))
-        return keep(self.run_id, phase.phase_id, attempt.number, pack)
-
-    def _what_is_judged(self, run: Run, attempt: Attempt, prediction: Prediction) -> tuple[str, str, Audited]:
-        """Commits to judge, and the change to audit: the one that was built, where it is the same."""
-        store = self.project.store
-        base, head = self.project.predicted(run, attempt, prediction)
-        if head == attempt.change:
-            return base, head, Audited(base, head, "")
-        built = change_digest(store.diff(attempt.base, attempt.change), "")
-        if change_digest(store.diff(base, head), "") == built:
-            return base, head, Audited(attempt.base, attempt.change, "")
-        return (
-            base,
-            head,
-            Audited(base, head, f"/{prediction.base_tree[:12]}-{(prediction.tree or '')[:12]}"),
-        )
+        same = refusal_of(store, phase, attempt, commit)
+        if same is not None or not self.rows.database.shared:
+            return same, None
+        pack = b"".join(make_pack(store, [commit], [attempt.base]))
+        return None, keep(self.run_id, phase.phase_id, attempt.number, pack)
 
     async def _judge_again(self, phase: Phase, attempt: Attempt) -> None:
         await self._change(
