@@ -16,14 +16,15 @@ from autopack.ledger.table import render_index, split
 
 INDEX_START = "<!-- AUTOPACK_INDEX_START -->"
 INDEX_END = "<!-- AUTOPACK_INDEX_END -->"
+MOST_REASONS = 100
+"""Told of one file."""
 
 _BLOCK = re.compile(r'^(?:<a id="[^"\n]*"></a>\n\n)?## ', re.MULTILINE)
 _HEADING = re.compile(r"## ([A-Z]+)(?:-([0-9]{4,}))?: (.+)")
 _DRAFT = re.compile(r"^## (?:BUILD|DBG|DEC)(?:-[0-9]{4,})?: ", re.MULTILINE)
 _FIELD = re.compile(r"[-*+] \*\*([^*:]+)(?::\*\*|\*\*:)(.*)")
-_FENCE = re.compile(r"(```+|~~~+)(?!.*`)")
-_FENCED = re.compile(r"^(```+|~~~+)(?!.*`).*\n(?s:.*?)^\1", re.MULTILINE)
-"""What stands in a fence that is not indented: headings in there are none."""
+_FENCE = re.compile(r"^(```+(?!`)|~~~+(?!~))(?!.*`)", re.MULTILINE)
+"""A line that begins or ends a fence; headings in one that is not indented are none."""
 _SEAL = re.compile(r"<!-- sealed: sha256 ([0-9a-f]{64}) after ([0-9a-f]{64}|nothing) -->")
 
 
@@ -157,11 +158,20 @@ def refuse_line_ends(path: str, text: str) -> None:
 
 def _outside_fences(pattern: re.Pattern[str], text: str, start: int) -> Iterator[int]:
     """Where the pattern begins to match."""
-    fenced = [found.span() for found in _FENCED.finditer(text, start)]
+    fenced: list[tuple[int, int]] = []
+    opened: re.Match[str] | None = None
+    for mark in _FENCE.finditer(text, start):
+        if opened is None:
+            opened = mark
+        elif mark[1].startswith(opened[1]):
+            fenced.append((opened.start(), mark.end()))
+            opened = None
+    spans = iter(fenced)
+    span = next(spans, None)
     for found in pattern.finditer(text, start):
-        while fenced and fenced[0][1] <= found.start():
-            fenced.pop(0)
-        if not fenced or found.start() < fenced[0][0]:
+        while span is not None and span[1] <= found.start():
+            span = next(spans, None)
+        if span is None or found.start() < span[0]:
             yield found.start()
 
 
@@ -180,6 +190,8 @@ class Reader:
         """Digest of the last sealed entry."""
 
     def refuse(self, code: str, message: str, fix: str, position: int) -> None:
+        if len(self.reasons) == MOST_REASONS:
+            return
         line = self.text.count("\n", 0, position) + 1
         self.reasons.append(Reason(code, message, fix, self.path, line))
 

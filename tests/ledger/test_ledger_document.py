@@ -2,6 +2,7 @@
 
 import re
 import time
+from contextlib import suppress
 from datetime import date
 
 import pytest
@@ -265,6 +266,19 @@ def test_nothing_invisible_enters_an_entry() -> None:
 
     assert content.title == "a[31mb c"
     assert content.get("Context") == "xy\nz"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["loose words", "<!-- sealed: sha256 x -->", "## DEC: x", "- **Context:** again", "```", "~~~\n```", ""],
+)
+def test_nothing_that_is_written_takes_long_to_refuse(line: str) -> None:
+    text = render(ledger_of("One")) + DRAFT + f"{line}\n" * 20_000 + "`" * 3000 + "\n"
+    begin = time.process_time()
+
+    with suppress(InvalidInput):
+        parse(Kind.DECISION, text)
+    assert time.process_time() - begin < 3
 
 
 def test_five_thousand_entries_are_read_in_reasonable_time() -> None:
