@@ -8,7 +8,7 @@ from autopack.gitstore.digest import change_digest
 from autopack.gitstore.objects import DIRECTORY, GITLINK, REGULAR
 from autopack.gitstore.records import FileChange
 from autopack.gitstore.store import READ_LIMIT, GitStore
-from autopack.gitstore.write_path import check_change
+from autopack.gitstore.write_path import LEDGER_LIMITS, check_change
 from autopack.ledger.append_only import check_ledger_change
 from autopack.policy.narrowing import merge_checks
 from autopack.policy.paths import ledger_rules
@@ -150,7 +150,7 @@ def _ledger_reasons(
 ) -> tuple[Reason, ...]:
     """Ledgers only grow, and remain plain files."""
     rules = ledger_rules(change.path for change in changes)
-    reasons = list(check_change(store, request.base, request.head, rules))
+    reasons = list(check_change(store, request.base, request.head, rules, LEDGER_LIMITS))
     reasons += [
         Reason("LEDGER_NOT_A_FILE", "the ledger is a link or executable", "make it a plain file", change.path)
         for change in changes
@@ -159,8 +159,8 @@ def _ledger_reasons(
     if reasons:
         return tuple(reasons)
     return check_ledger_change(
-        lambda path: store.read(request.base, path),
-        lambda path: store.read(request.head, path),
+        lambda path: store.read(request.base, path, LEDGER_LIMITS.file_bytes),
+        lambda path: store.read(request.head, path, LEDGER_LIMITS.file_bytes),
         [change.path for change in changes],
     )
 

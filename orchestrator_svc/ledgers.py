@@ -11,6 +11,7 @@ from autopack.api.memory.v1 import memory_pb2, memory_service_pb2
 from autopack.api.orchestrator.v1 import orchestrator_service_pb2 as messages
 from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import InvalidInput, Reason, Unavailable
+from autopack.gitstore.write_path import LEDGER_LIMITS
 from autopack.ledger.entry import Kind
 from autopack.ledger.files import parse_files
 from autopack.policy.convert import plan_to_proto
@@ -129,7 +130,7 @@ def _runs_told(project: Project, base: str) -> set[str]:
     """Runs that have their entry at the commit."""
 
     def read(path: str) -> str | None:
-        data = project.store.read(base, path)
+        data = project.store.read(base, path, LEDGER_LIMITS.file_bytes)
         return None if data is None else data.decode("utf-8", "surrogateescape")
 
     return {entry.content.get("Run") for entry in parse_files(Kind.BUILD, read).entries}

@@ -38,6 +38,8 @@ class ChangeLimits:
 
 
 DEFAULT_LIMITS = ChangeLimits()
+LEDGER_LIMITS = ChangeLimits(file_bytes=64_000_000, total_bytes=256_000_000)
+"""Of tidy's changes: a ledger's year has one file, which nobody can make smaller."""
 
 
 def apply_edits(

@@ -9,7 +9,7 @@ from autopack.gitstore.copies import Copies
 from autopack.gitstore.objects import EXECUTABLE, REGULAR
 from autopack.gitstore.records import Signature
 from autopack.gitstore.store import GitStore
-from autopack.gitstore.write_path import Edit, apply_edits
+from autopack.gitstore.write_path import LEDGER_LIMITS, Edit, apply_edits
 from autopack.policy.paths import ledger_rules
 from memory_svc.domain.store import Proposal, SourceFile
 
@@ -34,7 +34,7 @@ class GitLedgers:
         def make() -> str:
             edits = [Edit(path, contents, executable=False) for path, contents in proposal.files.items()]
             return store.commit(
-                tree=apply_edits(store, proposal.base, edits, ledger_rules(proposal.files)),
+                tree=apply_edits(store, proposal.base, edits, ledger_rules(proposal.files), LEDGER_LIMITS),
                 parents=[proposal.base],
                 message=proposal.message,
                 author=Signature(*AUTHOR, int(proposal.time.timestamp())),
@@ -64,7 +64,7 @@ class GitSnapshot:
     commit: str
 
     def read(self, path: str) -> str | None:
-        data = self.store.read(self.commit, path)
+        data = self.store.read(self.commit, path, LEDGER_LIMITS.file_bytes)
         try:
             return None if data is None else data.decode()
         except UnicodeDecodeError as error:

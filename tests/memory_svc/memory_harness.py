@@ -23,6 +23,7 @@ from autopack.api.plan.v1 import plan_pb2
 from autopack.errors import NotFound, PermissionDenied, Reason
 from autopack.gitstore.service import GitServiceServicer
 from autopack.gitstore.store import GitStore
+from autopack.gitstore.write_path import LEDGER_LIMITS
 from autopack.ledger.append_only import LEDGER_PATHS, check_ledger_change
 from autopack.rpc.channel import create_channel
 from autopack.rpc.errors import call, reasons_to_proto
@@ -74,7 +75,9 @@ class Owner:
         """What the gate would say of a change of category ledger."""
         changed = [change.path for change in self.store.diff(base, head)]
         return check_ledger_change(
-            lambda path: self.store.read(base, path), lambda path: self.store.read(head, path), changed
+            lambda path: self.store.read(base, path, LEDGER_LIMITS.file_bytes),
+            lambda path: self.store.read(head, path, LEDGER_LIMITS.file_bytes),
+            changed,
         )
 
 

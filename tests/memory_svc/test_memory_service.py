@@ -4,7 +4,9 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -25,8 +27,9 @@ from autopack.errors import (
     Reason,
     Unavailable,
 )
-from autopack.ledger.document import parse
+from autopack.ledger.document import append, parse
 from autopack.ledger.entry import LEDGERS, Kind
+from autopack.ledger.files import render_files
 from autopack.rpc.errors import call
 from memory_svc.config import Config
 from memory_svc.domain.settings import MemorySettings
@@ -208,6 +211,21 @@ async def test_secrets_and_paths_of_machines_reach_no_ledger(bench: Bench) -> No
     said = b"".join(bench.owner.files(tidy.commit).values())
     assert secret.encode() not in said
     assert b"alice" not in said
+
+
+async def test_a_ledger_of_many_megabytes_is_added_to(bench: Bench) -> None:
+    words = "words of a decision that is told at length\n" * 12_000
+    draft = DRAFT.format(title="Long", words=f"c\n{indent(words, chr(32) * 2)}", more="")
+    large = append(parse(Kind.DECISION, draft * 22), [], date(2026, 1, 31))
+    files = {path: text.encode() for path, text in render_files(large).items()}
+    assert len(files[DECISION]) > 11_000_000
+    base = bench.owner.commit(README | files)
+    await bench.record(FIXED)
+
+    tidy = await bench.tidy(base, "run-1")
+
+    assert [entry.entry_id for entry in tidy.entries] == ["BUILD-0001", "DBG-0001"]
+    assert bench.owner.refusals(base, tidy.commit) == ()
 
 
 # Index and recall
