@@ -1,26 +1,44 @@
 """Kills processes at every boundary, or at random, and compares what is left with a run that nobody killed.
 
 `python -m benchmarks.crashes matrix|soak --as together|alone|postgres`; a line for each case, a summary last.
+`recovery` kills an all-in-one in the midst of a build and tells how long it is until that build runs again.
 """
 
 import argparse
 import asyncio
 import random
 import shutil
+import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 
+from autopack.api.orchestrator.v1 import run_pb2
+from autopack.api.orchestrator.v1.orchestrator_service_pb2 import SubmitRunRequest
+from autopack.policy.convert import plan_to_proto
+from autopack.policy.plan import load_plan
+from autopack.rpc.errors import call
 from autopack.testing.postgres import create_database, start_postgres
-from benchmarks.project import print_machine
+from benchmarks.project import Bench, print_machine
+from benchmarks.serving import orchestrator, start_host
 from tests.crash.scene import Left, Scene
+
+ROUNDS = 7
+SETTLE_SECONDS = 1.0
+SLEEPING = """\
+version: 1
+name: recovery
+base: main
+phases:
+  - {id: one, goal: g, scope: {paths: [new/**]}, builder: {kind: command, run: sleep MARK}}
+"""
 
 
 @dataclass(frozen=True)
@@ -94,7 +112,7 @@ def _shown(found: object, expected: object) -> str:
 def main() -> None:
     """Runs what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["matrix", "soak"])
+    parser.add_argument("what", choices=["matrix", "soak", "recovery"])
     parser.add_argument("--as", dest="form", choices=["together", "alone", "postgres"], default="together")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="boundaries that have this in their names")
@@ -103,6 +121,9 @@ def main() -> None:
     parser.add_argument("--kills-a-scene", type=int, default=5)
     options = parser.parse_args()
     print_machine()
+    if options.what == "recovery":
+        asyncio.run(_recovery(ROUNDS))
+        return
     with _postgres(options.form == "postgres") as server:
         together = options.form == "together"
         expected = play(Case(together, server, ""))
@@ -151,6 +172,54 @@ def _play_all(cases: list[Case], expected: Left, jobs: int) -> int:
             print(f"{outcome.seconds:5.1f} s  {outcome.deaths} killed  {where}: {how}", flush=True)
     print(f"{len(cases)} scenes, {deaths} kills, {unreached} not reached, {bad} not as without a crash")
     return int(bool(bad))
+
+
+async def _recovery(rounds: int) -> None:
+    """Prints the seconds of each round, from the kill to the killed build's command running again."""
+    mark = "27182.8182"  # no other process sleeps so long
+    plan = plan_to_proto(load_plan(SLEEPING.replace("MARK", mark), "plan.yaml", None))
+    with tempfile.TemporaryDirectory(prefix="autopack-recovery-") as directory:
+        bench = Bench(Path(directory))
+        repository = run_pb2.Repository(path=str(bench.repository("project", "true", 10)))
+        bench.sh("chmod", "755", directory)
+        host = start_host(bench)
+        found = []
+        try:
+            async with orchestrator(bench) as stub:
+                await call(stub.SubmitRun(SubmitRunRequest(request_id="r", plan=plan, repository=repository)))
+            running = await _until_running(mark, set())
+            for _ in range(rounds):
+                await asyncio.sleep(SETTLE_SECONDS)
+                host.kill()
+                begun = time.monotonic()
+                host.wait()
+                host = start_host(bench)
+                running = await _until_running(mark, running)
+                found.append(time.monotonic() - begun)
+                print(f"{found[-1]:.2f} s from kill -9 to the next step", flush=True)
+        finally:
+            host.terminate()
+            host.wait(60)
+    print(f"median {statistics.median(found):.2f} s, most {max(found):.2f} s; at most 3 s are wanted")
+
+
+async def _until_running(mark: str, known: set[int]) -> set[int]:
+    """Processes with the mark, when there is one that was not there before."""
+    async with asyncio.timeout(120):
+        # Processes of others: no event of ours can tell.
+        while not (found := set(_marked(mark))) - known:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return found
+
+
+def _marked(mark: str) -> Iterator[int]:
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):  # it may end while it is looked at
+            if entry.name.isdigit() and (entry / "cmdline").read_bytes().split(b"\0")[:2] == [
+                b"sleep",
+                mark.encode(),
+            ]:
+                yield int(entry.name)
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:

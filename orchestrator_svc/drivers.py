@@ -22,7 +22,7 @@ from orchestrator_svc import convert
 from orchestrator_svc.anchoring import anchor
 from orchestrator_svc.config import Config
 from orchestrator_svc.domain.budget import Budget
-from orchestrator_svc.domain.refusal import Halt
+from orchestrator_svc.domain.refusal import Halt, unexpected
 from orchestrator_svc.domain.run import Run
 from orchestrator_svc.domain.states import PhaseState, RunState
 from orchestrator_svc.flow import Flow
@@ -156,10 +156,7 @@ class Drivers:
             await self.rows.release(run_id, fence, error.reasons)
         except Exception as error:
             log.exception("driving of %s failed", run_id)
-            reason = Reason(
-                "INTERNAL", f"{type(error).__name__}: {error}", "This is a fault of Autopack: see its log."
-            )
-            await self.rows.release(run_id, fence, (reason,))
+            await self.rows.release(run_id, fence, (unexpected(error),))
 
     async def _driven(
         self,

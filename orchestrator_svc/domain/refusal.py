@@ -1,6 +1,8 @@
 """What follows a refusal: another attempt, the end of the phase, or a stop of the whole run."""
 
+import errno
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autopack.errors import AutopackError, Reason
 from orchestrator_svc.domain.run import Attempt
@@ -42,6 +44,14 @@ OF_PLAN_AND_POLICY = frozenset(
     }
 )
 """What is pinned for the whole run: no change can mend it."""
+_EXHAUSTED = {
+    errno.EMFILE: Reason("OUT_OF_FILES", "", "Raise the limit of open files (ulimit -n)."),
+    errno.ENFILE: Reason("OUT_OF_FILES", "", "Close files, or raise fs.file-max."),
+    errno.EAGAIN: Reason("OUT_OF_PROCESSES", "", "End some, or raise their limit (ulimit -u, pids.max)."),
+    errno.ENOMEM: Reason("OUT_OF_MEMORY", "", "Free memory."),
+    errno.ENOSPC: Reason("DISK_FULL", "", "Make room on the disk."),
+}
+"""What the machine has no more of; the run is tried again by itself."""
 CONFLICT = "MERGE_CONFLICT"
 SAME_CHANGE = "SAME_CHANGE_AGAIN"
 
@@ -82,6 +92,13 @@ def can_differ(
 def did_not_fit(attempt: Attempt | None) -> bool:
     """Whether the attempt was refused because it did not fit on the branch."""
     return attempt is not None and any(reason.code == CONFLICT for reason in attempt.reasons)
+
+
+def unexpected(error: Exception) -> Reason:
+    """Why a run was halted by what nobody had foreseen, or by a machine that has no more to give."""
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+        return replace(_EXHAUSTED[error.errno], message=str(error))
+    return Reason("INTERNAL", f"{type(error).__name__}: {error}", "This is a fault of Autopack: see its log.")
 
 
 def waiting_helps(reason: Reason) -> bool:

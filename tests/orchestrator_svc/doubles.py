@@ -1,7 +1,7 @@
 """The other services as the orchestrator's tests need them: real servers, scripted answers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,10 @@ class Script:
     hold_gate: dict[str, asyncio.Event] = field(default_factory=dict)
     """Phases whose verdict waits for an event."""
     hold_build: dict[str, asyncio.Event] = field(default_factory=dict)
+    check: Callable[[gate_service_pb2.StartGateRequest], Awaitable[None]] | None = None
+    """What a judgement takes; None: no time."""
+    fate: Mapping[tuple[str, str], "verdict_pb2.Decision"] | None = None
+    """Decisions by run and phase in place of `decide`; what must be approved is accepted once it is."""
     tiers: tuple[str, ...] = ("namespaces", "landlock")
     """Sandboxes that the gate's machine has."""
     builds: list[builder_service_pb2.StartBuildRequest] = field(default_factory=list)
@@ -170,6 +174,7 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
     def __init__(self, script: Script, objects: Objects) -> None:
         self.script, self.objects = script, objects
         self.running: dict[str, gate_service_pb2.StartGateRequest] = {}
+        self.checking: dict[str, asyncio.Future[None]] = {}
 
     async def GetCapabilities(self, request: Any, context: Any) -> Any:
         return gate_service_pb2.GetCapabilitiesResponse(tiers=self.script.tiers)
@@ -177,12 +182,18 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
     async def StartGate(self, request: Any, context: Any) -> Any:
         if request.request_id not in self.running:
             await self.script.note(self.script.gates, request)
+            if self.script.check is not None:
+                checking = asyncio.ensure_future(self.script.check(request))
+                self.checking[request.request_id] = checking
         self.running[request.request_id] = request
         running = verdict_pb2.Judgement(state=verdict_pb2.JUDGEMENT_STATE_RUNNING)
         return gate_service_pb2.StartGateResponse(judgement=running)
 
     async def CancelGate(self, request: Any, context: Any) -> Any:
         await self.script.note(self.script.cancelled, request.request_id)
+        if request.request_id in self.checking:
+            self.checking.pop(request.request_id).cancel()
+            del self.running[request.request_id]
         return gate_service_pb2.CancelGateResponse()
 
     async def WaitGate(self, request: Any, context: Any) -> Any:
@@ -190,6 +201,8 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
         phase_id, attempt = phase_of(request.request_id)
         if phase_id in self.script.hold_gate:
             await self.script.hold_gate[phase_id].wait()
+        if request.request_id in self.checking:
+            await asyncio.wait([self.checking[request.request_id]])
         store, _, channel = await self.objects.having(
             started.git_address, started.project_id, started.base, started.head
         )
@@ -197,6 +210,9 @@ class GateDouble(gate_service_pb2_grpc.GateServiceServicer):
         digest = change_digest(store.diff(started.base, started.head), "policy")
         shown = any(approval.change_digest == digest for approval in started.approvals)
         decision = self.script.decide(phase_id, attempt, shown)
+        if self.script.fate is not None:
+            fate = self.script.fate.get((request.request_id.partition("/")[0], phase_id), ACCEPT)
+            decision = ACCEPT if shown and fate == NEEDS_APPROVAL else fate
         reasons = () if decision == ACCEPT else (Reason("SCRIPTED", f"{phase_id} at {attempt}", "none"),)
         verdict = verdict_pb2.Verdict(
             decision=decision,
