@@ -33,7 +33,7 @@ _REACHES = frozenset(
             "path_hooks",
         ),
         *("get_objects", "get_referrers", "get_referents", "currentframe", "getouterframes", "extract_stack"),
-        *("findCaller",),
+        *("findCaller", "register_at_fork"),
         *("walk_stack", "format_stack", "print_stack", "_exit", "f_back", "f_locals", "f_globals", "f_code"),
         *("__code__", "__globals__", "__builtins__", "co_consts", "tb_frame", "__subclasses__", "gi_frame"),
     )

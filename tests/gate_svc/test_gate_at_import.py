@@ -29,6 +29,10 @@ def test_it_is_found_in_what_looks_idle(more: str) -> None:
     [
         "ROWS = [(1, 2), (3, 4)]",
         "NAMES = sorted(set(['b', 'a']))",
+        "import re\nPATTERN = re.compile('a+')",
+        "from unittest import mock\n\n\n@mock.patch('shop.total')\ndef test_b(a):\n    assert a() is None",
+        "BY_LAST = sorted(['ba', 'ab'], key=lambda text: list(text).pop())",
+        "MARK = pytest.mark.skipif(len(vars(pytest)) < 3, reason='small')",
         "def helper(a, b=3):\n    setattr(a, 'b', b)",
         "class Thing:\n    size = 3\n\n    def grow(self):\n        self.size += 1",
         "from shop import slug\n\n\ndef test_b():\n    assert slug('a') == 'a'",

@@ -32,7 +32,10 @@ def in_fork(work: Any, seconds: float) -> int | None:
             stream.flush()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # threads: the child has a time limit
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:  # as where no more processes are allowed
+            return None
     if child == 0:
         status = 3
         try:
