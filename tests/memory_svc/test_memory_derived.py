@@ -41,7 +41,8 @@ def points(config: Config) -> list[Any]:
     found, _ = shard.scroll(edge.ScrollRequest(limit=1000, with_payload=True, with_vector=True))
     told = []
     for one in found:
-        dense, sparse = one.vector[DENSE], one.vector[LEXICAL]
+        vectors: Any = one.vector
+        dense, sparse = vectors[DENSE], vectors[LEXICAL]
         told.append(
             (str(one.id), one.payload, dense, sorted(zip(sparse.indices, sparse.values, strict=True)))
         )
@@ -113,8 +114,9 @@ async def test_a_tidy_that_was_interrupted_anywhere_is_finished_by_the_next_call
 
     boundaries = Boundaries()
     async with running_bench(config, owner) as bench:
-        for place in (Database, "transaction"), (GitStore, "commit"), (Copies, "give"):
-            monkeypatch.setattr(*place, boundaries.around(getattr(*place)))
+        places: list[tuple[type, str]] = [(Database, "transaction"), (GitStore, "commit"), (Copies, "give")]
+        for kind, name in places:
+            monkeypatch.setattr(kind, name, boundaries.around(getattr(kind, name)))
         whole = await tidied(bench)
     count = boundaries.passed
     assert count >= 8
