@@ -177,7 +177,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(
                 200, {**message, "content": [block], "stop_reason": stop, "stop_sequence": None}
             )
-        empty = {**block, **({"text": ""} if isinstance(turn, str) else {"input": {}})}
+        start: dict[str, Any] = {"text": ""} if isinstance(turn, str) else {"input": {}}
+        empty = {**block, **start}
         self._events(
             {"type": "message_start", "message": {**message, "content": [], "stop_reason": None}},
             {"type": "content_block_start", "index": 0, "content_block": empty},

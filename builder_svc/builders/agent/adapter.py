@@ -75,7 +75,7 @@ def load_adapter(text: str, source: str) -> Adapter:
         raise InvalidInput(invalid_adapter("it is no mapping", source))
     adapter, reasons = validate(Adapter, node.value, "ADAPTER_INVALID", source, node.line_of)
     if adapter is None:
-        raise InvalidInput(*reasons)
+        raise InvalidInput(*sorted(reasons, key=lambda reason: reason.line))
     if adapter.report and bool(adapter.report.end) != bool(adapter.report.accepted):
         raise InvalidInput(
             invalid_adapter("report: one of `end` and `accepted` is without the other", source)
