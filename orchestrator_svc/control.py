@@ -144,6 +144,7 @@ class Control:
     async def drive(self, run_id: str) -> Run:
         """Has the run driven if there is something to drive, here or wherever it is driven already."""
         run = await self.rows.get(run_id, self.clock())
+        await self.drivers.recover()
         await self.engine.start()
         if run.state is RunState.RUNNING and not run.driven and run.reasons:
             # Whoever watches must not take the old halt for a new one.

@@ -33,6 +33,7 @@ from orchestrator_svc.services import Services, patiently
 from orchestrator_svc.steps import Steps
 from orchestrator_svc.storage import changes
 from orchestrator_svc.storage.handoffs import lacking
+from orchestrator_svc.storage.left_behind import left_by
 from orchestrator_svc.storage.runs import Line, RunStore
 from orchestrator_svc.tracing import RunTrace
 from orchestrator_svc.work import Work
@@ -58,6 +59,8 @@ class Drivers:
     _driving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _wakes: dict[str, asyncio.Event] = field(default_factory=dict)
     _indexing: set[asyncio.Task[None]] = field(default_factory=set)
+    _recovering: set[asyncio.Task[None]] = field(default_factory=set)
+    _recovered: bool = False
     _stopping: bool = False
 
     @property
@@ -81,6 +84,26 @@ class Drivers:
             self.notifier.changed(run_id)
             self.room.set()
 
+    async def recover(self) -> None:
+        """Goes on at once with what this executor drove when it was killed.
+
+        The engine would too, but takes a second or two to start.
+        """
+        if self._recovered:
+            return
+        self._recovered = True
+        for run_id in await left_by(self.rows.database, self.config.executor_id):
+            task = asyncio.create_task(self._drive_again(run_id))
+            self._recovering.add(task)
+            task.add_done_callback(self._recovering.discard)
+
+    async def _drive_again(self, run_id: str) -> None:
+        try:
+            await self.drive(run_id)
+        except AutopackError as error:
+            # Whoever looks for runs that nobody drives tries again.
+            log.warning("driving of %s ended: %s", run_id, error)
+
     def wake(self, run_id: str) -> None:
         """Has the run's driver, where it is here, read the rows again at once."""
         if run_id in self._wakes:
@@ -94,7 +117,7 @@ class Drivers:
     async def stop(self) -> None:
         """Lets go of all runs; their rows say where whoever comes next goes on."""
         self._stopping = True
-        tasks = [*self._driving.values(), *self._indexing]
+        tasks = [*self._driving.values(), *self._recovering, *self._indexing]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -36,6 +36,7 @@ class Survivors:
             # Before looking: room that comes meanwhile is not missed.
             self.control.drivers.room.clear()
             try:
+                await self.control.drivers.recover()
                 await self.control.engine.start()
                 for run_id in await self.control.rows.undriven(self.clock(), halted_too=not room_came):
                     await self.control.drive(run_id)

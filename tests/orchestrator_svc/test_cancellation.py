@@ -3,6 +3,7 @@
 import asyncio
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -33,7 +34,7 @@ async def test_the_look_for_survivors_stops_while_a_run_ends(turns: int) -> None
     control: Any = SimpleNamespace(
         engine=SimpleNamespace(start=start),
         rows=SimpleNamespace(undriven=undriven),
-        drivers=SimpleNamespace(room=room),
+        drivers=SimpleNamespace(room=room, recover=AsyncMock()),
     )
     survivors = Survivors(control, lambda: 0.0, 60.0)
     survivors.start()
@@ -57,7 +58,7 @@ async def test_a_halted_run_is_not_tried_again_because_its_own_end_made_room() -
     control: Any = SimpleNamespace(
         engine=SimpleNamespace(start=start),
         rows=SimpleNamespace(undriven=undriven),
-        drivers=SimpleNamespace(room=room),
+        drivers=SimpleNamespace(room=room, recover=AsyncMock()),
     )
     survivors = Survivors(control, lambda: 0.0, 60.0)
     survivors.start()
