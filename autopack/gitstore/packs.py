@@ -12,7 +12,8 @@ from autopack.gitstore.store import GitStore
 from autopack.gitstore.trees import too_large
 
 SMALL_PACK_OBJECTS = 500
-"""Up to so many a pack is made in process."""
+SMALL_PACK_BYTES = 64_000_000
+"""Up to so many of so many bytes, a pack is made in process: git streams what memory might not hold."""
 
 __all__ = ["PackReceiver", "add_commits", "copy_commits", "make_pack", "receive_pack"]
 
@@ -40,7 +41,8 @@ def copy_commits(source: GitStore, target: GitStore, commits: Sequence[str]) -> 
     objects = _lacking(source, wants, [], target.has_object)
     if not objects:
         return
-    if len(objects) <= SMALL_PACK_OBJECTS:
+    small = len(objects) <= SMALL_PACK_OBJECTS
+    if small and sum(source.size(oid.hex()) for oid in objects) <= SMALL_PACK_BYTES:
         pack = pack_format.write_pack(len(objects), map(source.read_object, objects))
     else:
         # Run in our own store, so that git reads no configuration of theirs.

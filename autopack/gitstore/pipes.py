@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from autopack.errors import InvalidInput, Reason
@@ -28,13 +28,19 @@ def refuse_pipes(path: Path) -> None:
             return
 
 
-def refuse_pipes_in_work_tree(work_tree: Path) -> None:
-    """Looks at what `status` reads of a work tree. Raises InvalidInput `PIPE_IN_REPOSITORY`."""
+def refuse_pipes_in_work_tree(work_tree: Path, is_ignored: Callable[[str], bool]) -> None:
+    """Looks at what `status` reads of a work tree, which is nothing in directories that are ignored.
+
+    Raises InvalidInput `PIPE_IN_REPOSITORY`.
+    """
     for directory, directories, names in os.walk(work_tree):
-        directories[:] = [name for name in directories if name != ".git"]
         for name in _READ_IN_WORK_TREES:
             if name in names:
                 _refuse(Path(directory, name))
+        place = "" if directory == str(work_tree) else f"{os.path.relpath(directory, work_tree)}/"
+        directories[:] = [
+            name for name in directories if name != ".git" and not is_ignored(f"{place}{name}/")
+        ]
 
 
 def _look_through(git_directory: Path) -> None:

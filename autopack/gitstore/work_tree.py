@@ -57,7 +57,7 @@ def changed_paths(repository: pygit2.Repository) -> list[str]:
     directory = root(repository)
     if directory is None:
         return []
-    refuse_pipes_in_work_tree(directory)
+    refuse_pipes_in_work_tree(directory, repository.path_is_ignored)
     return sorted(path for path, status in repository.status().items() if status not in _CHANGED_IGNORED)
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autopack.errors import InvalidInput, Reason
+from autopack.errors import InvalidInput, Reason, ResourceExhausted
+from autopack.gitstore import pack_format, packs
 from autopack.gitstore.local_remote import LocalRemote
+from autopack.gitstore.store import GitStore
 from autopack.gitstore.url_remote import UrlRemote
 from autopack.testing.repositories import AUTHOR
 
@@ -115,3 +117,22 @@ def test_a_name_of_two_refs_is_refused_unless_they_are_one_commit(
     found = remote(repository).resolve("refs/heads/main")
     assert found is not None
     assert (found.commit, found.branch) == (head, "refs/heads/main")
+
+
+def test_what_unpacks_to_very_much_is_not_read_into_memory(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blob of gigabytes is a pack of megabytes; here 65 MB stand for it."""
+
+    def in_memory(*_: object) -> bytes:
+        raise AssertionError("read into memory")
+
+    (repository / "zeros").write_bytes(bytes(packs.SMALL_PACK_BYTES + 1))
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "zeros")
+    store = GitStore.open(tmp_path / "store.git")
+    head = git(repository, "rev-parse", "main")
+    monkeypatch.setattr(pack_format, "write_pack", in_memory)
+    with pytest.raises(ResourceExhausted) as refused:
+        LocalRemote(repository).fetch(store, [head])
+    assert refused.value.reasons[0].code == "PACK_TOO_LARGE"
