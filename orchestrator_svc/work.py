@@ -24,7 +24,7 @@ from orchestrator_svc.storage.rows import Row
 START_SECONDS = 20
 """That a start may wait for the end: most work is done by then, and waiting is one call less."""
 RECALL_SECONDS = 20.0
-"""The first recall loads a model, which took more than five on a busy machine: then nothing was recalled."""
+"""The first recall of a process loads a model, which takes seconds on a busy machine."""
 CANCEL_SECONDS = 2.0
 log = logging.getLogger(__name__)
 
