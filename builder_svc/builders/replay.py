@@ -55,7 +55,7 @@ class ReplayBuilder:
         if recording.edits is None:
             raise FailedPrecondition(*recording.reasons)
         for path in sorted(recording.redacted):
-            raise _diverged(f"the change of {path}", "a text with a secret in it", "not kept")
+            raise _diverged(f"the change of {path}", "with a secret in it or too large", "not kept")
         return recording.edits
 
 

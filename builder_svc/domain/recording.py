@@ -14,6 +14,8 @@ from builder_svc.domain.builder import Allowance, RecalledText, Record, Task
 from builder_svc.domain.redaction import redacted_bytes, redacted_json
 
 FORMAT = "autopack-exchange/v1"
+MAXIMUM_KEPT_BYTES = 20_000_000
+"""Of a change's files together; a larger one is not kept, and cannot be replayed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +36,17 @@ class Recording:
     edits: tuple[Edit, ...] | None
     """None: it failed."""
     redacted: frozenset[str]
-    """Paths whose contents are not kept as they were: there was a secret in them."""
+    """Paths whose contents are not kept as they were: there was a secret in them, or too much."""
     reasons: tuple[Reason, ...]
     """Why it failed."""
 
 
 def recorded(task: Task, base_tree: str, record: Record, reasons: Sequence[Reason]) -> bytes:
     """The document of a build, the same bytes for the same build; without secrets."""
-    edits = None if record.edits is None else [_edit(edit, record.secrets) for edit in record.edits]
+    edits = None
+    if record.edits is not None:
+        size = sum(len(edit.contents or b"") for edit in record.edits)
+        edits = [_edit(edit, record.secrets, size <= MAXIMUM_KEPT_BYTES) for edit in record.edits]
     document = {
         "format": FORMAT,
         "kind": record.kind,
@@ -93,10 +98,10 @@ def described(phase: Phase) -> dict[str, Any]:
     return {name: whole[name] for name in ("id", "goal", "category", "scope", "checks", "hints")}
 
 
-def _edit(edit: Edit, secrets: set[str]) -> dict[str, Any]:
+def _edit(edit: Edit, secrets: set[str], small: bool) -> dict[str, Any]:
     kept: dict[str, Any] = {"path": edit.path, "executable": edit.executable, "symlink": edit.symlink}
     if edit.contents is not None:
-        contents = redacted_bytes(edit.contents, secrets)
+        contents = redacted_bytes(edit.contents, secrets) if small else b""
         kept["redacted"] = contents != edit.contents
         try:
             kept["text"] = contents.decode()

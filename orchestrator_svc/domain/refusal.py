@@ -38,6 +38,8 @@ OF_PLAN_AND_POLICY = frozenset(
         "PHASE_INVALID",
         "POLICY_INVALID",
         "PRICE_UNKNOWN",
+        "RECORDING_UNREADABLE",
+        "REPLAY_DIVERGED",
         "SECRET_IN_PLAIN_TEXT",
         "UNKNOWN_ADAPTER",
         "UNKNOWN_BUILDER",

@@ -11,6 +11,7 @@ import pytest
 from autopack.api.builder.v1 import build_pb2
 from autopack.chat.client import protocol
 from autopack.policy.prices import Price
+from autopack.testing.repositories import Files
 from builder_svc.builders.model import talk
 from builder_svc.config import Config
 from tests.builder_svc.builder_harness import (
@@ -145,7 +146,7 @@ async def test_calls_that_try_to_escape_are_refused_one_by_one(client: Client, k
         kind.says("done"),
     ) as model:
         text = policy(model.endpoint, kind.api, CHECKS)
-        files = {**FILES, "src/bin": b"\xff\0", "src/link": (0o120000, b"/etc/passwd")}
+        files: Files = {**FILES, "src/bin": b"\xff\0", "src/link": (0o120000, b"/etc/passwd")}
         build = await client.build(client.request(named(), policy=text, files=files))
     assert client.changed(build) == CHANGED
     results = [*model.results(1), *model.results(2)]
@@ -175,6 +176,16 @@ async def test_malformed_and_truncated_calls_are_told_and_mended(client: Client,
     assert len(model.requests) == 3
     told = json.dumps(model.requests[1]["messages"][-1])
     assert "MODEL_ANSWER" in told
+
+
+async def test_what_the_one_write_path_refuses_is_told_and_taken_back(client: Client) -> None:
+    files: Files = {**FILES, "src/dir": (0o120000, b"../tests")}
+    through = ("edit", {"path": "src/dir/x.py", "contents": "x = 1\n"})
+    build, model = await work(
+        client, asking(through, ("edit", GOOD)), completion("done"), completion("done then"), files=files
+    )
+    assert client.changed(build) == CHANGED
+    assert "PATH_THROUGH_SYMLINK src/dir/x.py" in model.requests[2]["messages"][-1]["content"]
 
 
 @pytest.mark.parametrize(

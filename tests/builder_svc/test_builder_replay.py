@@ -289,4 +289,4 @@ async def test_a_secret_that_a_command_wrote_is_not_kept_and_so_cannot_be_given_
     base = client.owner.store.parents(first.commit)[0]
     second = await client.build(client.request(of("one"), base=base, request_id="two/phase/1/build"))
     assert failure(second) == "REPLAY_DIVERGED"
-    assert "the change of src/x: was a text with a secret in it" in second.reasons[0].message
+    assert "src/x: was with a secret in it or too large, is not kept" in second.reasons[0].message

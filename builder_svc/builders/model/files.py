@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from autopack.errors import AutopackError, InvalidInput, Reason
+from autopack.errors import InvalidInput, Reason
 from autopack.gitstore.objects import EXECUTABLE, REGULAR
 from autopack.gitstore.store import TreeEntry
 from autopack.gitstore.write_path import Edit, apply_edits
@@ -66,13 +66,16 @@ class Files:
         return tuple(edit.path for edit in made)
 
     def accepted(self) -> tuple[Edit, ...]:
-        """All changes, as the one write path would take them. Raises InvalidInput with what it refuses."""
+        """All changes, as the one write path would take them.
+
+        Raises InvalidInput with what it refuses, which is taken back.
+        """
         try:
             apply_edits(self._work.store, self._work.task.base, self.edits, self._work.rules)
-        except InvalidInput:
+        except InvalidInput as error:
+            for reason in error.reasons:
+                self._changed.pop(reason.path, None)
             raise
-        except AutopackError as error:
-            raise InvalidInput(*error.reasons) from error
         return self.edits
 
     def _read(self, path: str) -> bytes | None:

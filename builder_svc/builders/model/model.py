@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from autopack.chat.client import Api, Chat, protocol
 from autopack.chat.conversation import Answered, Question, Reply, Results, Said, Tool, Turn
-from autopack.errors import InvalidInput, Reason
+from autopack.errors import InvalidInput, Reason, ResourceExhausted
 from autopack.gitstore.write_path import Edit
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
@@ -117,11 +117,16 @@ class Conversation:
                     if any(reason.code == "NO_CHANGE" for reason in error.reasons):
                         raise
                     failure = error
-                    turns.append(Said(f"Nothing of that was taken over:\n{told(error.reasons)}"))
+                    turns.append(Said(f"That was not taken over:\n{told(error.reasons)}"))
             misses = misses + 1 if failure else 0
-            if failure and (misses > MAXIMUM_MISSES or not self._affordable(tools, turns)):
+            if failure and misses > MAXIMUM_MISSES:
                 raise failure
-            reply = await self._ask(tools, turns)
+            try:
+                reply = await self._ask(tools, turns)
+            except (ContextExceeded, ResourceExhausted):
+                if failure:  # there is no room to mend it
+                    raise failure from None
+                raise
         raise InvalidInput(
             Reason(
                 "MODEL_DID_NOT_FINISH",
@@ -148,7 +153,7 @@ class Conversation:
             try:
                 return turns, await self._talk.ask(self._question(tools, turns))
             except ContextExceeded as error:
-                too_long, room = error, prompt.size - prompt.material_size // 2
+                too_long, room = error, prompt.fixed_size + prompt.material_size // 2
         assert too_long is not None
         if tools:  # their descriptions may be what is too much
             raise ToolsRefused(*too_long.reasons)
@@ -179,7 +184,7 @@ class Conversation:
             proposed = parse_answer(reply.text, cut_off=reply.cut_off)
         except InvalidInput as error:
             done = self._files.edits and error.reasons[0].code == "MODEL_ANSWER_INVALID"
-            if not done or "{" in reply.text:
+            if not done or '"edits"' in reply.text:
                 raise
         else:
             self._files.edit(proposed)

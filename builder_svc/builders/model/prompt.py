@@ -67,8 +67,10 @@ class Prompt:
     """Names of what did not fit."""
     sees_scope: bool
     """Whether a file in scope fitted, or there is none."""
+    fixed_size: int
+    """Bytes of what is never left out, with room for a note on what was."""
     material_size: int
-    """Bytes of the prompt that can be left out."""
+    """Bytes of the rest."""
 
     @property
     def size(self) -> int:
@@ -111,7 +113,8 @@ def compose(
     shown: list[Material] = []
     if feedback:
         shown.append(Material('kind="why earlier attempts were refused: do better"', told(feedback), ""))
-    used = len("\n".join([system, *task, CLOSING]).encode()) + NOTE_BYTES + sum(map(_size, shown))
+    fixed = len("\n".join([system, *task, CLOSING]).encode()) + NOTE_BYTES
+    used = fixed + sum(map(_size, shown))
     omitted: list[Material] = []
     for piece in material:
         if piece.text is None or used + _size(piece) > room:
@@ -123,7 +126,7 @@ def compose(
     names = tuple(piece.name for piece in omitted)
     parts = ["\n".join(task), *(_fenced(fence, piece) for piece in shown), *_note(names), CLOSING]
     sees_scope = any(piece.editable for piece in shown) or not any(piece.editable for piece in omitted)
-    return Prompt(system, "\n\n".join(parts), tuple(shown), names, sees_scope, sum(map(_size, shown)))
+    return Prompt(system, "\n\n".join(parts), tuple(shown), names, sees_scope, fixed, used - fixed)
 
 
 def _size(piece: Material) -> int:
