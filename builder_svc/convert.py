@@ -8,9 +8,9 @@ from autopack.api.builder.v1.builder_service_pb2 import StartBuildRequest
 from autopack.errors import Reason
 from autopack.policy.convert import phase_from_proto
 from autopack.rpc.errors import reasons_from_proto, reasons_to_proto
+from autopack.text import head, neutralise
 from builder_svc.domain.builder import Allowance, Delivery, RecalledText, Record, Task
 from builder_svc.domain.building import Outcome
-from builder_svc.domain.text import head, neutralise
 
 MAXIMUM_REASONS = 100
 MAXIMUM_TEXT = 8192

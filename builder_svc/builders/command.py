@@ -14,11 +14,11 @@ from autopack.gitstore.write_path import Edit
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
+from autopack.text import neutralise, tail
 from builder_svc.builders.ignored import base_file, without_ignored
 from builder_svc.builders.readable_file import readable_file
 from builder_svc.domain.builder import Task, Work
 from builder_svc.domain.building import timed_out
-from builder_svc.domain.text import neutralise, tail
 
 SHOWN_CHARACTERS = 4_000
 """Of the output's end, in a reason."""

@@ -12,11 +12,11 @@ from autopack.chat.line import HttpAnswer, Line
 from autopack.errors import AutopackError, FailedPrecondition, Reason
 from autopack.gitstore.write_path import Edit
 from autopack.policy.plan import Check, Scope
+from autopack.text import head, neutralise
 from builder_svc.domain.builder import Record, Work
 from builder_svc.domain.recording import Recording, described, read
 from builder_svc.domain.redaction import REDACTED
 from builder_svc.domain.spending import Account, Spent
-from builder_svc.domain.text import head, neutralise
 
 Find = Callable[[str, str], Awaitable[bytes | None]]
 """Gives the recorded document of a build by project and request id."""

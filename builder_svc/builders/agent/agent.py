@@ -17,6 +17,7 @@ from autopack.policy.policy import AgentBuilder as AgentSettings
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
+from autopack.text import neutralise, tail
 from builder_svc.builders.agent import inside
 from builder_svc.builders.agent.adapter import Adapter
 from builder_svc.builders.agent.installed import Installed
@@ -27,7 +28,6 @@ from builder_svc.builders.ignored import base_file, without_ignored
 from builder_svc.builders.readable_file import readable_file
 from builder_svc.domain.builder import Work
 from builder_svc.domain.building import timed_out
-from builder_svc.domain.text import neutralise, tail
 
 TIER = "namespaces"
 """The only one in which a command can have one way out and no other."""

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 
 from autopack.policy.narrowing import merge_checks
+from autopack.text import head, neutralise
 from builder_svc.domain.builder import Work
-from builder_svc.domain.text import head, neutralise
 
 MAXIMUM_REASONS = 20
 """Newest of earlier refusals."""

@@ -13,8 +13,8 @@ from autopack.policy.plan import Check
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
+from autopack.text import neutralise, tail
 from builder_svc.domain.builder import Work
-from builder_svc.domain.text import neutralise, tail
 
 SHOWN_CHARACTERS = 6_000
 """Of a check's output, its end."""

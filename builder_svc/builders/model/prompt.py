@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from autopack.errors import Reason
+from autopack.text import head, neutralise
 from builder_svc.domain.builder import RecalledText
-from builder_svc.domain.text import head, neutralise
 
 MAXIMUM_FEEDBACK = 20
 """Newest reasons of earlier attempts that are told."""

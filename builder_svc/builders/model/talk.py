@@ -12,9 +12,9 @@ from autopack.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from autopack.text import head, neutralise
 from builder_svc.builders.model.outside import Outside
 from builder_svc.domain.purse import Purse
-from builder_svc.domain.text import head, neutralise
 
 MAXIMUM_ANSWER_TOKENS = 16_384
 """Asked of one answer: more than this some servers refuse outright."""

@@ -9,12 +9,12 @@ from autopack.chat.conversation import Reply, Tool, ToolCall, ToolResult
 from autopack.errors import InvalidInput, Reason
 from autopack.policy.narrowing import merge_checks
 from autopack.policy.plan import Check
+from autopack.text import head, neutralise
 from builder_svc.builders.model.answer import proposed_edit
 from builder_svc.builders.model.files import Files
 from builder_svc.builders.model.outside import Outside
 from builder_svc.builders.model.prompt import told
 from builder_svc.domain.builder import Work
-from builder_svc.domain.text import head, neutralise
 
 RESULT_CHARACTERS = 20_000
 """Of one result."""

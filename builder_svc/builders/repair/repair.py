@@ -21,11 +21,11 @@ from autopack.policy.paths import matches
 from autopack.sandbox.port import Command, Limits, Result, Sandbox
 from autopack.telemetry import names
 from autopack.telemetry.tracing import span
+from autopack.text import head, neutralise, tail
 from builder_svc.builders.readable_file import readable_file
 from builder_svc.builders.repair.search.specification import Check, Specification
 from builder_svc.domain.builder import Work
 from builder_svc.domain.building import timed_out
-from builder_svc.domain.text import head, neutralise, tail
 
 SEARCH = Path(__file__).parent / "search"
 FINDINGS = "findings.json"

@@ -1,6 +1,6 @@
 """No cheat is accepted, and no honest change is refused: one real gate judges them.
 
-Of the changes that take a run of their own every third is judged; `AUTOPACK_RED_TEAM=all` has all of them judged.
+Of the changes that take a run of their own every third is judged; `RED_TEAM=all` has all of them judged.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def judged(runner: asyncio.Runner, gate: Bench, change: Change) -> tuple[int, li
 def by_name(changes: tuple[Change, ...]) -> pytest.MarkDecorator:
     quick = [each for each in changes if each.static]
     others = [each for each in changes if not each.static]
-    chosen = quick + (others if os.environ.get("AUTOPACK_RED_TEAM") == "all" else others[::3])
+    chosen = quick + (others if os.environ.get("RED_TEAM") == "all" else others[::3])
     return pytest.mark.parametrize("change", [pytest.param(each, id=each.name) for each in chosen])
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autopack.errors import Reason
+from autopack.text import head, neutralise, tail
 from builder_svc.domain.redaction import redacted_json, redacted_reasons
-from builder_svc.domain.text import head, neutralise, tail
 
 
 def test_what_a_terminal_would_obey_is_spelled_out() -> None:
