@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up what is missing in .venv; nothing needs root or an API key.
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip --disable-pip-version-check --quiet
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: setup demo test lint manifests breaking lock proto
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # known to type checkers only
     from autopack.api.git.v1.git_service_pb2_grpc import GitServiceAsyncStub
 
 CHUNK_BYTES = 512 * 1024
+BROKEN_OFF = "Internal error from Core"
 DEADLINE_SECONDS = 600.0
 """Of one transfer, where the call that it is made for does not end sooner."""
 
@@ -65,10 +66,15 @@ async def put_commit(
         async for chunk in in_chunks(lambda: make_pack(store, [commit], [base])):
             yield PutPackRequest(chunk=chunk)
 
-    try:
-        response = await stub.PutPack(requests(), timeout=DEADLINE_SECONDS)
-    except grpc.aio.AioRpcError as error:
-        raise to_exception(error) from error
+    for again in (True, False):
+        try:
+            response = await stub.PutPack(requests(), timeout=DEADLINE_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            # An answer that comes while the next chunk is being written can be lost in gRPC itself.
+            if again and error.details() == BROKEN_OFF:
+                continue
+            raise to_exception(error) from error
+        break
     return response.objects
 
 

@@ -90,12 +90,13 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(repository:
     assert refused.value.reasons[0].code == "PIPE_IN_REPOSITORY"
 
 
-def test_a_socket_or_device_is_nothing_to_wait_for(repository: Path) -> None:
+def test_a_socket_or_device_is_nothing_to_wait_for(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git's own file system monitor leaves a socket there."""
     import socket
 
     with socket.socket(socket.AF_UNIX) as monitor:
-        monitor.bind(str(repository / ".git" / "fsmonitor--daemon.ipc"))
+        monkeypatch.chdir(repository / ".git")  # its whole path may be too long for a socket's name
+        monitor.bind("fsmonitor--daemon.ipc")
         git(repository, "config", "core.excludesFile", "/dev/null")
         assert read_all(repository) == ()
 

@@ -113,11 +113,10 @@ def small_disk(directory: Path) -> Iterator[Path]:
 def fill(disk: Path) -> Path:
     """Takes all the room there is."""
     filler = disk / "filler"
-    with filler.open("wb") as file:
+    with filler.open("wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(65_536))
-                file.flush()
         except OSError:
             return filler
 
