@@ -1,7 +1,8 @@
 """Real commits through the gate: `python -m benchmarks.gate_history CLONE [--commits N] [--run COMMAND]`.
 
 CLONE is a clone of any project with pytest. Each of its last commits that touch Python is judged as a
-change of its parent, by one check. Prints one JSON document: verdicts, reasons, and each commit that was not accepted.
+change of its parent, by one check. Prints one JSON document: verdicts, reasons, and each commit that was
+not accepted.
 """
 
 import argparse
