@@ -64,7 +64,7 @@ def plan_from_proto(message: pb.Plan, ledgers_too: bool = False) -> Plan:
     ]
     if plan is None or reasons:
         raise InvalidInput(*reasons)
-    return plan
+    return replace(plan, phases=tuple(map(_as_ledger, plan.phases, message.phases)))
 
 
 def phase_to_proto(phase: Phase) -> pb.Phase:
@@ -88,9 +88,14 @@ def phase_from_proto(message: pb.Phase) -> Phase:
     phase, reasons = validate(Phase, data, "PHASE_INVALID", "", lambda _: 0)
     if phase is None:
         raise InvalidInput(*reasons)
-    if message.builder.WhichOneof("kind") == "ledger":
-        return replace(phase, builder=LedgerBuilder(tuple(message.builder.ledger.run_ids)))
-    return phase
+    return _as_ledger(phase, message)
+
+
+def _as_ledger(phase: Phase, message: pb.Phase) -> Phase:
+    """With the builder that no document can name."""
+    if message.builder.WhichOneof("kind") != "ledger":
+        return phase
+    return replace(phase, builder=LedgerBuilder(tuple(message.builder.ledger.run_ids)))
 
 
 def check_to_proto(check: Check) -> pb.Check:

@@ -126,6 +126,7 @@ def test_no_plan_can_write_ledgers_but_an_internal_phase_can() -> None:
     with pytest.raises(InvalidInput, match="cannot write ledgers"):
         plan_from_proto(plan_to_proto(plan))
     assert phase_from_proto(phase_to_proto(plan.phases[0])) == plan.phases[0]
+    assert plan_from_proto(plan_to_proto(plan), ledgers_too=True) == plan
 
 
 def test_a_phase_that_is_none_is_refused() -> None:
