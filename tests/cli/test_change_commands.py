@@ -159,6 +159,16 @@ def test_merged_runs_are_tidied_indexed_and_recalled(world: Any) -> None:
     assert history.count("\n## BUILD-") == 1
     assert world.autopack("tidy", "--json").json["entries"] == []
 
+    # On another machine, from a clone: the run that the tidy tells of, then its entries, bit for bit.
+    clone, home = world.directory / "clone", world.directory / "elsewhere"
+    world.repository.git("clone", "-q", "--no-local", str(world.repository.path), str(clone))
+    key = world.autopack.home / "keys" / "gate.pub"
+    replayed = world.autopack(
+        *("replay", landed[0]["run_id"], "--repo", str(clone), "--key", str(key), "--json"),
+        AUTOPACK_HOME=str(home),
+    )
+    assert (replayed.code, replayed.json["same"]) == (0, True), replayed.stderr
+
     (hit, *_) = world.autopack("recall", "discount for loyal customers", "--json").json
     assert set(hit) >= {"score", "text", "source", "entry_id", "trust"}
     assert (hit["schema"], hit["entry_id"], hit["trust"]) == ("recall/v1alpha1", "BUILD-0001", "accepted")
