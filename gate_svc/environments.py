@@ -8,12 +8,12 @@ import asyncio
 import hashlib
 import os
 import shutil
-import tarfile
+import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 from autopack.errors import FailedPrecondition, InvalidInput, Reason
@@ -145,9 +145,19 @@ def _stage(directory: Path) -> Path:
 
 
 def _unpack(archive: bytes, files: Path, given: set[str]) -> None:
-    """Unpacks what the set-up made; its filter keeps every member inside `files`."""
-    with tarfile.open(fileobj=BytesIO(archive)) as tar:
-        tar.extractall(files, filter="tar")
+    """Unpacks what the set-up made, by the program that keeps every member inside `files`.
+
+    Python's own module does that from 3.11.4 on, and Debian has 3.11.2.
+    """
+    files.mkdir(parents=True)
+    command = ["tar", "-xf", "-", "--no-same-owner", "--no-same-permissions", "-C", str(files)]
+    unpacked = subprocess.run(command, input=archive, capture_output=True, timeout=SETUP_SECONDS)
+    if unpacked.returncode:
+        said = one_line(unpacked.stderr[-500:].decode(errors="replace"), 1000)
+        raise _failed(f"what environment.setup made could not be unpacked: {said}")
+    for path in files.rglob("*"):
+        if stat.S_IFMT(path.lstat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            path.unlink()  # a pipe or device is nothing that checks are to find
     for name in given:
         shutil.rmtree(files / name) if (files / name).is_dir() else (files / name).unlink(missing_ok=True)
 

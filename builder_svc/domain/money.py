@@ -39,7 +39,9 @@ def within_money(allowance: Allowance, price: Price | None) -> Allowance:
     dearest = max(price.input, price.output) if price else 0.0
     if allowance.usd is None or not dearest:
         return allowance
-    return replace(allowance, tokens=min(allowance.tokens, int(allowance.usd * MILLION / dearest)))
+    return replace(
+        allowance, tokens=min(allowance.tokens, int(min(allowance.tokens, allowance.usd * MILLION / dearest)))
+    )
 
 
 def _model(phase: Phase, policy: Policy) -> str:
