@@ -39,12 +39,4 @@ def within_money(allowance: Allowance, price: Price | None) -> Allowance:
     dearest = max(price.input, price.output) if price else 0.0
     if allowance.usd is None or not dearest:
         return allowance
-    return replace(
-        allowance, tokens=min(allowance.tokens, int(min(allowance.tokens, allowance.usd * MILLION / dearest)))
-    )
-
-
-def _model(phase: Phase, policy: Policy) -> str:
-    """Empty where no model is asked, or an agent chooses one itself."""
-    settings = policy.builders.get(phase.builder.use) if isinstance(phase.builder, NamedBuilder) else None
-    return settings.model if settings else ""
+    return replace(allowance, tokens=int(min(allowance.tokens, allowance.usd * MILLION / dearest)))

@@ -136,6 +136,12 @@ def new_repository(path: Path, files: Mapping[str, str] | None = None) -> Reposi
     return found
 
 
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would every command that is tried here."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture(scope="session")
 def make_repository() -> Callable[..., Repository]:
     """`new_repository`, for more than one."""
