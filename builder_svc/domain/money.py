@@ -40,3 +40,9 @@ def within_money(allowance: Allowance, price: Price | None) -> Allowance:
     if allowance.usd is None or not dearest:
         return allowance
     return replace(allowance, tokens=int(min(allowance.tokens, allowance.usd * MILLION / dearest)))
+
+
+def _model(phase: Phase, policy: Policy) -> str:
+    """Empty where no model is asked, or an agent chooses one itself."""
+    settings = policy.builders.get(phase.builder.use) if isinstance(phase.builder, NamedBuilder) else None
+    return settings.model if settings else ""
