@@ -108,7 +108,7 @@ async def started_again(client: Client, request_id: str, request: object) -> bui
     async with asyncio.timeout(30):
         while True:
             try:
-                await client.start(request)  # type: ignore[arg-type]
+                await client.start(request)  # type: ignore[arg-type]  # a request of any of its kinds
                 return await client.wait(request_id)
             except Unavailable:
                 await asyncio.sleep(0.05)
